@@ -1,0 +1,163 @@
+"""From counts to draws: which source, item and epoch stands in each slot of a step.
+
+Inside a step the draws stand source by source; a keyed permutation of the step's slots mixes them, so
+that every rank's slice is a fair share. A draw that is the k-th of its source is item and epoch by
+`Era`. Pure functions of their arguments, like all of `core`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thermix.core.bits import hash64
+from thermix.core.permute import permute_epochs, shuffled_rows
+
+__all__ = ["Era", "Stream", "draw_steps", "grown"]
+
+Ints = NDArray[np.int64]
+
+_SLOTS = 1 << 16  # draws worked on at a time: what stays in the cache
+
+
+@dataclass(frozen=True)
+class Era:
+    """A span of a source's draws during which it has one size.
+
+    Attributes:
+        first_draw: the source's draws before the era.
+        first_epoch: its epochs before the era; an era begins with an epoch.
+        items: the size.
+    """
+
+    first_draw: int
+    first_epoch: int
+    items: int
+
+
+def grown(eras: Sequence[Era], draws: int, items: int) -> tuple[Era, ...]:
+    """Eras of a source that has a new size from its `draws`-th draw on: the epoch begun then is finished first."""
+    begun = [era for era in eras if era.first_draw < draws or era is eras[0]]
+    last = begun[-1]
+    epochs = -(-(draws - last.first_draw) // last.items)
+    if epochs == 0:
+        return (*begun[:-1], Era(last.first_draw, last.first_epoch, items))
+    return (*begun, Era(last.first_draw + epochs * last.items, last.first_epoch + epochs, items))
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The endless sequence of one source's items: every item once an epoch, a new order each epoch.
+
+    Attributes:
+        key: the source's 64-bit key, a hash of (seed, purpose, name).
+        eras: at least one, first draws increasing from 0.
+    """
+
+    key: int
+    eras: tuple[Era, ...]
+
+    def items(self, draws: Ints) -> tuple[Ints, Ints]:
+        """Item and epoch of the source's draws number `draws` (from 0, in any order), as int64 arrays."""
+        if len(self.eras) == 1:
+            return self._of_era(self.eras[0], draws)
+        items, epochs = np.empty_like(draws), np.empty_like(draws)
+        firsts = np.array([era.first_draw for era in self.eras])
+        which = np.searchsorted(firsts, draws, side="right") - 1
+        for number in np.unique(which):
+            chosen = which == number
+            items[chosen], epochs[chosen] = self._of_era(self.eras[number], draws[chosen])
+        return items, epochs
+
+    def epochs_at(self, draws: int) -> float:
+        """Passes over the source after `draws` draws, the last one counted by its part."""
+        era = next(era for era in reversed(self.eras) if era.first_draw <= draws)
+        return era.first_epoch + (draws - era.first_draw) / era.items
+
+    def draws_in(self, epochs: int) -> int:
+        """Draws that `epochs` whole passes take."""
+        era = next(era for era in reversed(self.eras) if era.first_epoch <= epochs)
+        return era.first_draw + (epochs - era.first_epoch) * era.items
+
+    def _of_era(self, era: Era, draws: Ints) -> tuple[Ints, Ints]:
+        epochs, positions = np.divmod(draws - era.first_draw, era.items)
+        epochs += era.first_epoch
+        return permute_epochs(positions, epochs, era.items, self.key), epochs
+
+
+def draw_steps(
+    counts: Ints,
+    first_step: int,
+    batch: int,
+    streams: Sequence[Stream],
+    slot_key: int,
+    slots: slice,
+) -> tuple[NDArray[np.int32], Ints, NDArray[np.int32]]:
+    """The draws in some slots of consecutive steps of one batch size.
+
+    Args:
+        counts: (S + 1, K) draws of each source before each step, and after the last.
+        first_step: number of the first step.
+        batch: draws in each step.
+        streams: K of them.
+        slot_key: key of the order inside a step.
+        slots: the contiguous slots of each step that are wanted, 0 <= start <= stop <= batch size.
+
+    Returns:
+        source (S, n) int32, item (S, n) int64, epoch (S, n) int32.
+    """
+    steps = len(counts) - 1
+    shape = (steps, slots.stop - slots.start)
+    source, item, epoch = np.empty(shape, np.int32), np.empty(shape, np.int64), np.empty(shape, np.int32)
+    block = max(1, _SLOTS // batch)
+    for first in range(0, steps, block):
+        last = min(first + block, steps)
+        rows = slice(first, last)
+        keys = hash64(slot_key, np.arange(first_step + first, first_step + last, dtype=np.uint64))
+        order = shuffled_rows(keys, batch)[:, slots]
+        out = source[rows], item[rows], epoch[rows]
+        _draw_block(counts[first : last + 1], batch, streams, order, out)
+    return source, item, epoch
+
+
+def _draw_block(
+    counts: Ints,
+    batch: int,
+    streams: Sequence[Stream],
+    order: NDArray[np.unsignedinteger] | Ints,
+    out: tuple[NDArray[np.int32], Ints, NDArray[np.int32]],
+) -> None:
+    """`draw_steps` for few enough draws; `order` (S, n) holds the slot's place in the step, source by source."""
+    place = _places(counts, batch)
+    wanted = place[order + np.arange(len(order))[:, None] * batch]
+    sizes = counts[-1] - counts[0]
+    firsts = np.concatenate([[0], np.cumsum(sizes)])
+    # Draws in the order (source, number), those of other ranks left out.
+    if wanted.size == len(place):
+        chosen, position = np.arange(len(place)), wanted
+    else:
+        mask = np.zeros(len(place), bool)
+        mask[wanted] = True
+        chosen = np.flatnonzero(mask)
+        position = (np.cumsum(mask) - 1)[wanted]
+    bounds = np.searchsorted(chosen, firsts)
+    items, epochs = np.empty(len(chosen), np.int64), np.empty(len(chosen), np.int32)
+    sources = np.repeat(np.arange(len(streams), dtype=np.int32), np.diff(bounds))
+    for i in np.flatnonzero(np.diff(bounds)):
+        mine = slice(bounds[i], bounds[i + 1])
+        items[mine], epochs[mine] = streams[i].items(chosen[mine] + (counts[0, i] - firsts[i]))
+    for values, target in zip((sources, items, epochs), out, strict=True):
+        np.take(values, position, out=target)
+
+
+def _places(counts: Ints, batch: int) -> Ints:
+    """For each draw in the order (step, source), its place in the order (source, step): (S * batch,) int64."""
+    sizes = np.diff(counts, axis=0)
+    totals = counts[-1] - counts[0]
+    starts = counts[:-1] - counts[0] + (np.cumsum(totals) - totals)
+    before = np.cumsum(sizes, axis=1) - sizes + np.arange(len(sizes))[:, None] * batch
+    shift = np.repeat((starts - before).ravel(), sizes.ravel())
+    return shift + np.arange(len(shift))
