@@ -1,4 +1,4 @@
-"""The judge of `bits`, `feistel` and `permute`: the same rules on Python integers, one number at a time."""
+"""The judge of `bits`, `feistel` and `permute`: the same rules on Python integers, one by one."""
 
 from __future__ import annotations
 
@@ -30,9 +30,7 @@ class Network:
         self.bits = (n - 1).bit_length() // 2
         self.rows = -(-n // (1 << self.bits))
         words = [splitmix64(key, i) >> (64 - self.width) for i in range(3 * rounds)]
-        self.keys = [
-            (words[i], words[i + 1] | 1, words[i + 2] | 1) for i in range(0, len(words), 3)
-        ]
+        self.keys = [(words[i], words[i + 1] | 1, words[i + 2] | 1) for i in range(0, len(words), 3)]
 
     def forward(self, position: int) -> int:
         value = self._through(position)

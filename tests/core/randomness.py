@@ -1,9 +1,9 @@
 """Chi-square statistics of permutations, and what they are worth.
 
-Null distribution: chi-square. For a uniformly random permutation each statistic here has it up to
-relative terms of order 1/n. A check fails where either tail holds less than `TAIL`: it fails by chance
-with probability 2e-6, once and for all, because keys are fixed. It sees, half of the time, a ratio
-chi2/df that is off by 4.8 * sqrt(2/df).
+Null distribution: chi-square. For a uniformly random permutation each statistic here has it, but
+for terms of order 1/n that are far below what a test sees. A check fails where either tail holds
+less than `TAIL`: by chance with probability 2e-6, once and for all, because keys are fixed. It sees,
+half of the time, a ratio chi2/df that is off by 4.8 * sqrt(2/df).
 """
 
 from __future__ import annotations
@@ -31,9 +31,7 @@ class Fit(NamedTuple):
 
     @property
     def passes(self) -> bool:
-        return bool(
-            min(stats.chi2.sf(self.chi2, self.df), stats.chi2.cdf(self.chi2, self.df)) > TAIL
-        )
+        return bool(min(stats.chi2.sf(self.chi2, self.df), stats.chi2.cdf(self.chi2, self.df)) > TAIL)
 
 
 def total(fits: Iterable[Fit]) -> Fit:
@@ -49,12 +47,16 @@ def uniform_fit(values: Ints, chances: NDArray[np.float64]) -> Fit:
 
 
 def joint_fit(first: Ints, second: Ints) -> Fit:
-    """Independence of two labels of the same things, margins as found."""
-    table = np.zeros((int(first.max()) + 1, int(second.max()) + 1))
-    np.add.at(table, (first, second), 1)
+    """Independence of two labels of the same things, margins as found.
+
+    Given the margins, Pearson's sum expects df * N / (N - 1), which is put right.
+    """
+    rows, columns = int(first.max()) + 1, int(second.max()) + 1
+    counts = np.bincount((first * columns + second).ravel(), minlength=rows * columns)
+    table = counts.reshape(rows, columns)
     expected = table.sum(1, keepdims=True) * table.sum(0) / table.sum()
-    df = (table.shape[0] - 1) * (table.shape[1] - 1)
-    return Fit(float(((table - expected) ** 2 / expected).sum()), df)
+    chi2 = float(((table - expected) ** 2 / expected).sum()) * (1 - 1 / first.size)
+    return Fit(chi2, (rows - 1) * (columns - 1))
 
 
 def upper(values: Ints, n: int, bins: int) -> Ints:
@@ -82,15 +84,18 @@ def position_by_value(order: Ints, bits: int, bins: int = 16) -> dict[str, Fit]:
 
 
 def differences(order: Ints, bits: int, bins: int = 64) -> dict[str, Fit]:
-    """Differences modulo n of values at positions 1, 2^bits, 2^bits + 1 and 2 * 2^bits apart.
+    """Differences of values at positions 1, 2^bits, 2^bits + 1 and 2 * 2^bits apart.
 
-    The lags move the lower half only, the upper half only, and both.
+    The lags move the lower half only, the upper half only, and both. Upper differences are modulo
+    n, lower ones modulo 2^bits.
     """
     n, fits = len(order), {}
     nonzero = np.bincount(upper(np.arange(1, n), n, bins), minlength=bins).astype(float)
     for lag in (1, 1 << bits, (1 << bits) + 1, 2 << bits):
         apart = (order[lag:] - order[:-lag]) % n
-        fits[f"difference at lag {lag}"] = uniform_fit(upper(apart, n, bins), nonzero)
+        fits[f"upper difference at lag {lag}"] = uniform_fit(upper(apart, n, bins), nonzero)
+        low = lower(order[lag:] - order[:-lag], bits, min(bins, 1 << bits))
+        fits[f"lower difference at lag {lag}"] = uniform_fit(low, np.ones(min(bins, 1 << bits)))
     return fits
 
 

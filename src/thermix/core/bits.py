@@ -177,18 +177,14 @@ def _key_words(key: int | Words) -> Words:
     if isinstance(key, np.ndarray) and key.dtype == np.uint64:
         return key
     if isinstance(key, np.ndarray) or not 0 <= operator.index(key) < 1 << 64:
-        raise InvalidInput(
-            f"key: got {key!r}; it must be in [0, 2^64), or a uint64 array. Use derive_key."
-        )
+        raise InvalidInput(f"key: got {key!r}; it must be in [0, 2^64), or a uint64 array. Use derive_key.")
     return np.array(key, np.uint64)
 
 
 def _counter_words(counters: ArrayLike) -> Words:
     array = np.asarray(counters)
     if array.dtype.kind not in "iu":
-        raise InvalidInput(
-            f"counters: got {array.dtype}; they must be integers. Pass an integer array."
-        )
+        raise InvalidInput(f"counters: got {array.dtype}; they must be integers. Pass an integer array.")
     return array.astype(np.uint64, copy=False)
 
 

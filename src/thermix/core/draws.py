@@ -20,7 +20,7 @@ __all__ = ["Era", "Stream", "draw_steps", "grown"]
 
 Ints = NDArray[np.int64]
 
-_SLOTS = 1 << 16  # draws worked on at a time: what stays in the cache
+_SLOTS = 1 << 18  # draws worked on at a time: what stays in the cache
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def feistel(positions: Ints, n: int, keys: int | Keys, rounds: int = ROUNDS) -> 
 
     Args:
         positions: (m,) int64 in [0, n), not checked.
-        n: number of items, 2^4 <= n <= 2^62; the order is good from 2^12.
+        n: number of items, 4 <= n <= 2^62; the order is good from 2^12.
         keys: one key in [0, 2^64) for all positions, or (m,) uint64: one for each.
         rounds: fewer than `ROUNDS` only to show that the tests notice.
 

@@ -1,5 +1,4 @@
-"""Schedules of several pieces: steps, lines through points, warm-up and hold, and any joined in
-order.
+"""Schedules of several pieces: steps, lines through points, warm-up and hold, and any joined.
 
 All `Schedule`s; their public, lowercase names are in `schedule.py`. Pieces never overlap and leave
 no gap; what can be told without a run is refused when the schedule is made, the rest when it is

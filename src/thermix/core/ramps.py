@@ -103,8 +103,7 @@ class Linear(_Ramp):
 
 @dataclass(frozen=True, repr=False)
 class InverseLinear(_Ramp):
-    """Evenly in 1/T (the coldness, or alpha) from `start` to `end`: simulated annealing's natural
-    clock.
+    """Evenly in 1/T (the coldness, or alpha) from `start` to `end`, as in simulated annealing.
 
     `1/T = 1/start + (1/end - 1/start) * u`, with u = progress / until; `end` is held after `until`.
 

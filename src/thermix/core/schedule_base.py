@@ -28,6 +28,7 @@ __all__ = [
     "check_sequence",
     "check_temperature",
     "moment_text",
+    "number_hint",
     "pasteable",
 ]
 
@@ -145,8 +146,7 @@ class Schedule(ABC):
         return _spans.extremes(self.spans)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data (text, finite numbers, lists) that `schedule_from_dict` reads back
-        equal.
+        """Return plain data, as JSON has it, that `schedule_from_dict` reads back equal.
 
         >>> from thermix.core.schedule import linear
         >>> linear(5.0, 1.0, until="80%").to_dict()
@@ -189,7 +189,9 @@ def check_temperature(where: str, value: object, allowed: Range = "any") -> floa
     if isinstance(value, bool | np.bool_) or not isinstance(
         value, int | float | np.integer | np.floating
     ):
-        raise InvalidInput(f"{where}: got {value!r}; a temperature must be a number.{_hint(value)}")
+        raise InvalidInput(
+            f"{where}: got {value!r}; a temperature must be a number.{number_hint(value)}"
+        )
     low, high, rule = _RANGES[allowed]
     if not low <= value <= high:
         raise InvalidInput(f"{where}: got {value}; {rule}.")
@@ -198,12 +200,15 @@ def check_temperature(where: str, value: object, allowed: Range = "any") -> floa
     return float(value) + 0.0  # -0.0 becomes 0.0
 
 
-def _hint(value: object) -> str:
+def number_hint(value: object) -> str:
+    """Return the way out for a number that arrived as text; nothing for anything else."""
     try:
-        return f" Write {float(value)!r}: YAML reads some numbers, such as 1e3, as text."  # type:
-        ignore[arg - type]
-    except (TypeError, ValueError):
+        number = float(value) if isinstance(value, str) else None
+    except ValueError:
+        number = None
+    if number is None:
         return ""
+    return f" Write it as {number!r}: YAML reads some numbers, such as 1e3, as text."
 
 
 def moment_text(where: str, text: object) -> str:
@@ -212,8 +217,7 @@ def moment_text(where: str, text: object) -> str:
 
 
 def check_moments(begin: Moment, texts: Sequence[tuple[str, object]]) -> list[Moment]:
-    """Read (where, text) pairs as moments, each after the one before it and the first after
-    `begin`.
+    """Read (where, text) pairs as moments, each after the one before, the first after `begin`.
 
     Moments of different units can only be compared on a clock, so they pass here.
     """
@@ -221,9 +225,14 @@ def check_moments(begin: Moment, texts: Sequence[tuple[str, object]]) -> list[Mo
     for where, text in texts:
         moment = Moment.parse(text, where)  # type: ignore[arg-type]
         if not _may_follow(moments[-1], moment):
+            rule = (
+                "it must be after the beginning"
+                if moment.value == 0
+                else f"it must come after {moments[-1]}, where what is before it ends"
+            )
             raise InvalidInput(
-                f"{where}: got {moment}; it must come after {moments[-1]}, where what is before it "
-                "ends. All moments are on the clock of the run: write a later one."
+                f"{where}: got {moment}; {rule}. All moments are on the clock of the run: "
+                "write a later one."
             )
         moments.append(moment)
     return moments[1:]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from thermix.core.clock import Moment
-from thermix.core.schedule_base import Schedule, check_temperature
+from thermix.core.schedule_base import Schedule, check_temperature, number_hint
 from thermix.core.spans import BEGIN
 from thermix.errors import InvalidInput
 
@@ -34,7 +34,7 @@ def read(data: object, where: str, kinds: Kinds) -> Schedule:
         return _make(kinds["constant"], {"value": check_temperature(where, value)}, where)
     raise InvalidInput(
         f"{where}: got {data!r}; it must be a number, a list of pieces, or a schedule such as "
-        "{schedule: linear, start: 5.0, end: 1.0, until: 80%}."
+        f"{{schedule: linear, start: 5.0, end: 1.0, until: 80%}}.{number_hint(data)}"
     )
 
 
@@ -50,8 +50,8 @@ def _from_mapping(data: Mapping[Any, Any], where: str, kinds: Kinds) -> Schedule
 def _kind(data: Mapping[Any, Any], where: str, kinds: Kinds) -> type[Schedule]:
     if "schedule" not in data:
         raise InvalidInput(
-            f"{where}: got no key 'schedule'; a schedule must say which it is"
-            f"{_nearest('schedule', data)}. Add schedule: linear, or another of {', '.join(kinds)}."
+            f"{where}: got the keys {', '.join(map(repr, data)) or '(none)'}; the key 'schedule' "
+            f"must say which it is. Add schedule: linear, or another of {', '.join(kinds)}."
         )
     name = data["schedule"]
     if not isinstance(name, str) or name not in kinds:

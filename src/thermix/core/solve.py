@@ -67,8 +67,7 @@ class Rest:
         """A b above every solution: L lies above its asymptote, and below its parallel at 0."""
         nearest = float(self.gaps.max())
         room = self._odds(share) - (exact.log(self.gaps.size) if self.best else 0.0)
-        with np.errstate(over="ignore"):
-            return min(room / nearest * (1 + 1e-6), 1e300)
+        return room / nearest * (1 + 1e-6)
 
     def _around_peak(self, share: float) -> tuple[float, ...]:
         """The b above and below the one at which L is lowest, so the share highest."""
@@ -106,20 +105,12 @@ class Rest:
         """The range of shares in words, with the temperatures at its ends."""
         uniform = 1.0 / self.sources
         if not self.gaps.size:
-            return (
-                f"its share is {uniform:.6g} at every temperature, as all finite scores are equal"
-            )
+            return f"its share is {uniform:.6g} at every temperature, as all finite scores are equal"
         if self.best:
-            return (
-                f"its share lies between {uniform:.6g} (at T = inf) "
-                f"and {1.0 / self.tied:.6g} (at T = 0)"
-            )
+            return f"its share lies between {uniform:.6g} (at T = inf) and {1.0 / self.tied:.6g} (at T = 0)"
         peak = self.peak()
         most = 1.0 / (self.tied + float(exact.exp(np.array(self.log_sum(peak)[0]))))
-        return (
-            f"its share lies between 0 (at T = 0) "
-            f"and {most:.6g} (at T = {reciprocal(peak, scale):.6g})"
-        )
+        return f"its share lies between 0 (at T = 0) and {most:.6g} (at T = {reciprocal(peak, scale):.6g})"
 
 
 def _root(

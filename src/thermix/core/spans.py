@@ -111,8 +111,8 @@ def _place(
 def _overlap(begin: Moment, end: Moment, position: Callable[[Moment, Axis], float]) -> InvalidInput:
     return InvalidInput(
         f"temperature: pieces overlap: one goes from {begin} to {end}, which is from step "
-        f"{position(begin, 'steps'):g} to step {position(end, 'steps'):g} of this run; a piece must "
-        "end after it begins. Move one of the two."
+        f"{position(begin, 'steps'):g} to step {position(end, 'steps'):g} of this run; a piece "
+        "must end after it begins. Move one of the two."
     )
 
 

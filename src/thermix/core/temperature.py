@@ -26,7 +26,9 @@ __all__ = [
 
 Float64 = NDArray[np.float64]
 
-_WIDEST: Final = 1e290  # differences of scores to solve for: no temperature overflows
+# Differences of scores that a temperature can be solved for: nothing overflows or underflows.
+_NARROWEST: Final = 1e-145
+_WIDEST: Final = 1e145
 
 
 def probabilities(scores: ArrayLike, temperature: ArrayLike) -> Float64:
@@ -78,9 +80,7 @@ def softmax_rows(scores: Float64, temperature: Float64) -> Float64:
            [0. , 0. ],
            [0.5, 0.5]])
     """
-    with np.errstate(
-        all="ignore"
-    ):  # overflow to -inf and underflow to 0 are the right answers here
+    with np.errstate(all="ignore"):  # overflow to -inf and underflow to 0 are the right answers here
         below_best = scores - scores.max()
         if np.any(np.isneginf(below_best) & ~np.isneginf(scores)):  # two scores 1.8e308 apart
             return softmax_rows(scores / 2, temperature / 2)
@@ -249,13 +249,8 @@ def temperature_for_share(scores: ArrayLike, source: int, share: float) -> tuple
     target = _checked_share(share)
     with np.errstate(over="ignore"):
         gaps = w[np.isfinite(w)] - w[i]
-    scale = float(np.abs(gaps).max())
-    if scale > _WIDEST:
-        raise InvalidInput(
-            f"scores: two differ by {scale:.3g}; to solve for a temperature they may differ by "
-            f"{_WIDEST:g} at most."
-        )
-    rest = Rest(gaps / scale if scale else gaps)
+    scale = _checked_scale(np.abs(gaps))
+    rest = Rest(gaps / scale)
     solutions = rest.solve(target)
     if not solutions:
         raise InvalidInput(
@@ -277,6 +272,17 @@ def _checked_source(source: object, w: Float64) -> int:
             "Give it a finite score first."
         )
     return i
+
+
+def _checked_scale(distances: Float64) -> float:
+    """The largest distance; 1 where all are 0."""
+    for distance in distances:
+        if distance and not _NARROWEST <= distance <= _WIDEST:
+            raise InvalidInput(
+                f"scores: two differ by {distance:.3g}; to solve for a temperature they must be equal, "
+                f"or differ by {_NARROWEST:g} to {_WIDEST:g}. Rescale them."
+            )
+    return float(distances.max()) or 1.0
 
 
 def _checked_share(share: object) -> float:

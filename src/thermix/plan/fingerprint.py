@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from itertools import groupby
 
 from thermix.core.order import DRAW_ORDER
 from thermix.plan.segments import Rules, Segment
@@ -31,17 +32,20 @@ def fingerprints(rules: Rules, segments: Sequence[Segment]) -> tuple[str, ...]:
     chain = []
     link = _hash({"draw_order": DRAW_ORDER, "seed": rules.seed, "order": rules.order, "pick": rules.pick})
     for segment in segments:
-        link = _hash([link, {part: record for part, record in _record(segment).items()}])
+        link = _hash([link, _record(segment)])
         chain.append(link)
     return tuple(chain)
 
 
 def parts(rules: Rules, segments: Sequence[Segment]) -> dict[str, str]:
-    """Short hashes of the parts of a plan's past, in the order of `PARTS`."""
+    """Short hashes of the parts of a plan's past, in the order of `PARTS`.
+
+    A part that an edit left alone counts once, so that two pasts differ only in the parts that do.
+    """
     records = [_record(segment) for segment in segments]
-    seed = [DRAW_ORDER, rules.seed, rules.order, rules.pick]
-    values = {"seed": seed} | {part: [record[part] for record in records] for part in PARTS[1:]}
-    return {part: _hash(values[part])[:_PART_LENGTH] for part in PARTS}
+    values: dict[str, list[object]] = {part: [record[part] for record in records] for part in PARTS[1:]}
+    values["seed"] = [[DRAW_ORDER, rules.seed, rules.order, rules.pick]]
+    return {part: _hash([value for value, _ in groupby(values[part])])[:_PART_LENGTH] for part in PARTS}
 
 
 def _record(segment: Segment) -> dict[str, object]:

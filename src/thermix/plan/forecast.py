@@ -31,6 +31,7 @@ class SourceForecast:
 
     Attributes:
         name: the source.
+        score: its log weight, as it is at last; None for weight 0.
         items: its size, in `unit`, at the plan's end.
         unit: what an item is.
         share_first, share_mean, share_last: its probability at the first step, on average over the
@@ -45,6 +46,7 @@ class SourceForecast:
     """
 
     name: str
+    score: float | None
     items: int
     unit: Unit
     share_first: float
@@ -138,8 +140,10 @@ def _forecast_source(
     draws = int(known[1][-1, i])
     repeat = _step_of_draw(plan, i, stream.draws_in(1), known) if draws > stream.draws_in(1) else None
     name = plan.names[i]
+    score = last.mixture.sources[name].log_weight
     return SourceForecast(
         name=name,
+        score=score if score > -np.inf else None,
         items=stream.eras[-1].items,
         unit=last.mixture.sources[name].unit,
         share_first=float(shares[0, i]),

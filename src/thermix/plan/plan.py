@@ -6,6 +6,7 @@ questions (`segments`) only makes the next answer faster.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -26,6 +27,7 @@ from thermix.plan.segments import Order, Pick, Rules, Segment, open_segment
 
 if TYPE_CHECKING:
     from thermix.plan.forecast import Forecast
+    from thermix.plan.state import Continuation
 
 __all__ = ["MAX_BATCH", "Batch", "Plan"]
 
@@ -271,6 +273,58 @@ class Plan:
         schedule = None if temperature is None else as_schedule(temperature)
         edit = Edit(at_step, schedule, changed, batch_size, steps, max_epochs, when_capped)
         return replace(self, edits=(*self.edits, edit))
+
+    def state(self, step: int) -> dict[str, Any]:
+        """The state of a run before `step`: JSON values under 500 bytes, the same on every rank.
+
+        Args:
+            step: in [0, end]; the number of global batches delivered so far.
+        """
+        from thermix.plan.state import state_at
+
+        return state_at(self, self._checked_step(step, self.end + 1))
+
+    def check_state(self, state: Mapping[str, Any]) -> Continuation:
+        """Whether this plan may continue the run a state was taken from: "same" or "future differs".
+
+        Raises:
+            PlanError: the plans' pasts differ; the message says in what.
+        """
+        from thermix.plan.state import check_state
+
+        return check_state(self, state)
+
+    def difference(self, other: Plan) -> list[str]:
+        """What differs from this plan to another, a readable line each; empty for equal plans."""
+        from thermix.plan.state import difference
+
+        return difference(self, other)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All the plan was made from, as JSON values."""
+        from thermix.plan.serial import plan_to_dict
+
+        return plan_to_dict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Plan:
+        """The plan that `to_dict` wrote; refused where its fingerprint does not match its contents."""
+        from thermix.plan.serial import plan_from_dict
+
+        return plan_from_dict(data)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the whole plan to a JSON file, at once or not at all; `Plan.load` reads it."""
+        from thermix.plan.serial import save
+
+        save(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Plan:
+        """The plan that `save` wrote (a configuration is read by `thermix.load_plan`)."""
+        from thermix.plan.serial import load
+
+        return load(path)
 
     def _holding(self, step: int) -> Segment:
         return next(s for s in reversed(self.segments) if s.start <= step)

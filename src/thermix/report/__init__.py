@@ -1,0 +1,1 @@
+"""Tables, curves and records of what a plan does; nothing here decides or computes a draw."""

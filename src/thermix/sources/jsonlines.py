@@ -1,0 +1,150 @@
+"""JSON Lines files as a source of documents: one JSON value a line, in UTF-8, read by place.
+
+Opening finds where lines begin (`lines.py`) and parses nothing; a damaged row is found when it is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from thermix.errors import DataError
+from thermix.sources.base import IndexedSource, Items
+from thermix.sources.files import FileReader, content_digest
+from thermix.sources.lines import LineIndex, index_lines, line_number
+
+__all__ = ["JsonLines"]
+
+
+class JsonLines(IndexedSource):
+    """Documents in JSON Lines files, in the order of the files, each from its first line to its last.
+
+    Blank lines are skipped; line ends may be LF or CRLF, and the last may be missing. NaN and Infinity,
+    which Python and others write, are read as such; of a key given twice the last value counts.
+
+    Args:
+        paths: the files.
+        name: what errors call the source.
+        field: the field to read; rows are then its text, else they are whatever the lines hold.
+
+    Raises:
+        DataError: a file cannot be read.
+
+    Cost: opening scans every file once, at 2 to 4 GB/s from the page cache, and keeps 4 bytes a row (8
+    in files of 4 GiB and more). Reading takes a few microseconds a row. At most 64 files are open.
+    """
+
+    def __init__(self, paths: Sequence[Path], *, name: str, field: str | None = None) -> None:
+        self._paths = tuple(paths)
+        self._field = field
+        self._files = [index_lines(path) for path in self._paths]
+        self._first_items = np.cumsum([0, *(len(index.starts) for index in self._files)])
+        self._reader = FileReader(self._paths, [index.size for index in self._files], name)
+        self._fingerprint: str | None = None
+        super().__init__(name, int(self._first_items[-1]))
+
+    @property
+    def unit(self) -> Literal["document"]:
+        """A document."""
+        return "document"
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the field, of each file's size and line starts, and of 64 KiB spread over each file.
+
+        A change that moves no line start and misses the blocks of `content_digest` is not seen; files of
+        up to 64 KiB are seen whole. Names, folders and times do not count, the order of the files does.
+        """
+        if self._fingerprint is None:
+            digest = hashlib.sha256(f"jsonlines {json.dumps(self._field)}\n".encode())
+            for path, index in zip(self._paths, self._files, strict=True):
+                digest.update(content_digest(path))
+                digest.update(hashlib.sha256(index.starts.astype("<u8").tobytes()).digest())
+            self._fingerprint = digest.hexdigest()
+        return self._fingerprint
+
+    def place(self, item: int) -> tuple[Path, int, int]:
+        """The file, the line (from 1) and the byte offset at which an item begins; counts the file's lines.
+
+        Args:
+            item: in [0, len).
+        """
+        file, start, _ = self._span(item)
+        return self._paths[file], line_number(self._paths[file], start), start
+
+    def _span(self, item: int) -> tuple[int, int, int]:
+        file = int(np.searchsorted(self._first_items, item, side="right")) - 1
+        return file, *self._files[file].place(item - int(self._first_items[file]))
+
+    def _read(self, items: Items) -> list[Any]:
+        rows: list[Any] = [None] * len(items)
+        for position in np.argsort(items, kind="stable").tolist():  # in the order of the files
+            rows[position] = self._row(int(items[position]))
+        return rows
+
+    def _row(self, item: int) -> Any:
+        file, start, stop = self._span(item)
+        line = self._reader.read(file, start, stop)
+        try:
+            value = json.loads(line.decode("utf-8"))
+            return value if self._field is None else _text(value, self._field)
+        except UnicodeDecodeError as error:
+            raise self._damaged(
+                item, f"not UTF-8: {error.reason} at byte {start + error.start}", _MEND
+            ) from error
+        except json.JSONDecodeError as error:
+            raise self._damaged(item, f"not JSON: {error.msg} at column {error.pos + 1}", _MEND) from error
+        except (ValueError, RecursionError) as error:
+            raise self._damaged(item, f"not read: {error}", _MEND) from error
+        except _NoTextError as error:
+            raise self._damaged(item, str(error), "Name another field, or mend the row.") from error
+
+    def _damaged(self, item: int, what: str, way_out: str) -> DataError:
+        path, line, offset = self.place(item)
+        return DataError(f"sources.{self.name}: {path}, line {line} (byte {offset}): {what}. {way_out}")
+
+    def _release(self) -> None:
+        self._reader.close()
+        empty = np.empty(0, np.uint32)
+        self._files = [LineIndex(empty, index.size) for index in self._files]
+
+
+_MEND = "A line is one JSON value in UTF-8: mend or remove it."
+
+
+class _NoTextError(Exception):
+    """A row does not have the text it should have."""
+
+
+def _text(row: Any, field: str) -> str:
+    if not isinstance(row, dict):
+        raise _NoTextError(f"it is {_kind(row)}, and field {field!r} is asked for; rows must be objects")
+    if field not in row:
+        fields = ", ".join(map(repr, list(row)[:8])) or "none"
+        raise _NoTextError(f"it has no field {field!r}; its fields are {fields}")
+    text = row[field]
+    if not isinstance(text, str):
+        raise _NoTextError(f"field {field!r} is {_kind(text)}; it must be text")
+    if not text.isascii():
+        _refuse_surrogates(text, field)
+    return text
+
+
+def _refuse_surrogates(text: str, field: str) -> None:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        code = ord(text[error.start])
+        raise _NoTextError(
+            f"field {field!r} holds half a surrogate pair, \\u{code:04x}, which is no character"
+        ) from error
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null"}
+    return names.get(type(value), "a number")
