@@ -132,11 +132,11 @@ def hash64(key: int | Words, counters: ArrayLike) -> Words:
     return _mix(hashed, _MIX64)
 
 
-def epoch_keys(key: int, epochs: ArrayLike) -> Words:
+def epoch_keys(key: int | Words, epochs: ArrayLike) -> Words:
     """Key of each epoch of the source with this key: `hash64(key, epochs)`.
 
     Args:
-        key: in [0, 2^64), from `derive_key`.
+        key: in [0, 2^64), from `derive_key`; or uint64, one for each epoch.
         epochs: integers >= 0 of any shape.
 
     Returns:

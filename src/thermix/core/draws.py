@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thermix.core.bits import hash64
-from thermix.core.permute import permute_epochs, shuffled_rows
+from thermix.core.permute import Run, permute_sources, shuffled_rows
 
 __all__ = ["Era", "Stream", "draw_steps", "grown"]
 
@@ -60,17 +60,23 @@ class Stream:
     key: int
     eras: tuple[Era, ...]
 
-    def items(self, draws: Ints) -> tuple[Ints, Ints]:
-        """Item and epoch of the source's draws number `draws` (from 0, in any order), as int64 arrays."""
+    def locate(self, draws: Ints) -> tuple[Ints, Ints, list[tuple[int, int, int]]]:
+        """Where in the stream its draws number `draws` (from 0, increasing) are.
+
+        Returns:
+            Position inside the epoch and epoch, as int64 arrays; and (start, stop, items) of the
+            consecutive draws that fall into each era.
+        """
         if len(self.eras) == 1:
-            return self._of_era(self.eras[0], draws)
-        items, epochs = np.empty_like(draws), np.empty_like(draws)
-        firsts = np.array([era.first_draw for era in self.eras])
-        which = np.searchsorted(firsts, draws, side="right") - 1
-        for number in np.unique(which):
-            chosen = which == number
-            items[chosen], epochs[chosen] = self._of_era(self.eras[number], draws[chosen])
-        return items, epochs
+            epochs, positions = np.divmod(draws, self.eras[0].items)
+            return positions, epochs, [(0, len(draws), self.eras[0].items)]
+        cuts = np.searchsorted(draws, [era.first_draw for era in self.eras[1:]]).tolist()
+        epochs, positions, spans = np.empty_like(draws), np.empty_like(draws), []
+        for era, start, stop in zip(self.eras, [0, *cuts], [*cuts, len(draws)], strict=True):
+            np.divmod(draws[start:stop] - era.first_draw, era.items, epochs[start:stop], positions[start:stop])
+            epochs[start:stop] += era.first_epoch
+            spans.append((start, stop, era.items))
+        return positions, epochs, spans
 
     def epochs_at(self, draws: int) -> float:
         """Passes over the source after `draws` draws, the last one counted by its part."""
@@ -81,11 +87,6 @@ class Stream:
         """Draws that `epochs` whole passes take."""
         era = next(era for era in reversed(self.eras) if era.first_epoch <= epochs)
         return era.first_draw + (epochs - era.first_epoch) * era.items
-
-    def _of_era(self, era: Era, draws: Ints) -> tuple[Ints, Ints]:
-        epochs, positions = np.divmod(draws - era.first_draw, era.items)
-        epochs += era.first_epoch
-        return permute_epochs(positions, epochs, era.items, self.key), epochs
 
 
 def draw_steps(
@@ -144,12 +145,16 @@ def _draw_block(
         chosen = np.flatnonzero(mask)
         position = (np.cumsum(mask) - 1)[wanted]
     bounds = np.searchsorted(chosen, firsts)
-    items, epochs = np.empty(len(chosen), np.int64), np.empty(len(chosen), np.int32)
-    sources = np.repeat(np.arange(len(streams), dtype=np.int32), np.diff(bounds))
+    positions, epochs = np.empty_like(chosen), np.empty_like(chosen)
+    runs: list[Run] = []
     for i in np.flatnonzero(np.diff(bounds)):
-        mine = slice(bounds[i], bounds[i + 1])
-        items[mine], epochs[mine] = streams[i].items(chosen[mine] + (counts[0, i] - firsts[i]))
-    for values, target in zip((sources, items, epochs), out, strict=True):
+        first, last = int(bounds[i]), int(bounds[i + 1])
+        numbers = chosen[first:last] + (counts[0, i] - firsts[i])
+        positions[first:last], epochs[first:last], spans = streams[i].locate(numbers)
+        runs += (Run(first + start, first + stop, items, streams[i].key) for start, stop, items in spans)
+    items = permute_sources(positions, epochs, runs)
+    sources = np.repeat(np.arange(len(streams), dtype=np.int32), np.diff(bounds))
+    for values, target in zip((sources, items, epochs.astype(np.int32)), out, strict=True):
         np.take(values, position, out=target)
 
 

@@ -33,7 +33,7 @@ _BLOCK: Final = 1 << 14  # positions worked on at a time: the scratch stays in t
 _KEYED_BLOCK: Final = 1 << 12  # the same where each position brings 24 round keys
 
 
-def feistel(positions: Ints, n: int, keys: int | Keys, rounds: int = ROUNDS) -> Ints:
+def feistel(positions: Ints, n: int | Ints, keys: int | Keys, rounds: int = ROUNDS) -> Ints:
     """Look positions up in the keyed permutation of range(n).
 
     Args:
@@ -53,14 +53,14 @@ def feistel(positions: Ints, n: int, keys: int | Keys, rounds: int = ROUNDS) -> 
         Black and Rogaway, "Ciphers with Arbitrary Finite Domains" (2002). That one side is a power
         of two is our choice: it needs no division, and on that side no modulus.
     """
-    grid = _grid(n)
+    grid = _grid(n) if isinstance(n, int) else _grids(n)
     permuted = _encipher(positions, grid, keys, rounds)
     outside = np.flatnonzero(permuted >= n)
     while outside.size:
         own = keys if isinstance(keys, int) else keys[outside]
-        again = _encipher(permuted[outside], grid, own, rounds)
+        again = _encipher(permuted[outside], grid.of(outside), own, rounds)
         permuted[outside] = again
-        outside = outside[again >= n]
+        outside = outside[again >= (n if isinstance(n, int) else n[outside])]
     return permuted
 
 
@@ -77,6 +77,12 @@ class _Grid(NamedTuple):
     half: Words  # half the width of a word, and the mask of its lower half
     half_mask: Words
 
+    def of(self, part: slice | NDArray[np.intp]) -> _Grid:
+        """The grids of some positions, where each position has its own."""
+        if self.rows.ndim == 0:
+            return self
+        return self._replace(**{name: getattr(self, name)[part] for name in _Grid._fields[:4]})
+
 
 @lru_cache(maxsize=256)
 def _grid(n: int) -> _Grid:
@@ -85,6 +91,14 @@ def _grid(n: int) -> _Grid:
     rows = -(-n >> bits)
     constants = rows, bits, (1 << bits) - 1, width - bits, width // 2, (1 << width // 2) - 1
     return _Grid(*(np.array(constant, f"uint{width}") for constant in constants))
+
+
+def _grids(n: Ints) -> _Grid:
+    """The grid of each position, constants of one word's width as 0-d arrays."""
+    distinct, which = np.unique(n, return_inverse=True)
+    grids = [_grid(size) for size in distinct.tolist()]
+    columns = [np.array([getattr(grid, name) for grid in grids])[which] for name in _Grid._fields[:4]]
+    return _Grid(*columns, grids[0].half, grids[0].half_mask)
 
 
 def _encipher(points: Ints, grid: _Grid, keys: int | Keys, rounds: int) -> Ints:
@@ -98,7 +112,7 @@ def _encipher(points: Ints, grid: _Grid, keys: int | Keys, rounds: int) -> Ints:
             round_keys = _round_keys_of_one(keys, grid.rows.dtype, rounds)
         else:
             round_keys = _round_keys(keys[part], grid.rows.dtype, rounds)
-        _encipher_block(points[part], enciphered[part], grid, round_keys, scratch)
+        _encipher_block(points[part], enciphered[part], grid.of(part), round_keys, scratch)
     return enciphered
 
 

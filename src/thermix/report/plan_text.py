@@ -1,0 +1,141 @@
+"""A plan in words, one table and curves: what `thermix plan` shows on a terminal.
+
+Everything is read off the forecast; the exact values are in the record (`records.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from thermix.plan.advice import Advice
+from thermix.plan.edits import Edit
+from thermix.plan.forecast import Forecast, SourceForecast
+from thermix.report.curve import curve_text, evenly_picked
+from thermix.report.layout import Column, lay_out
+from thermix.report.records import tokens_of
+from thermix.report.text import (
+    Glyphs,
+    clipped,
+    count_text,
+    epochs_text,
+    legible,
+    share_text,
+    temperature_text,
+)
+
+__all__ = ["curves_text", "forecast_table", "plan_summary", "warnings_text"]
+
+_MAX_CURVE = 60
+_MAX_LABEL = 24
+_FINGERPRINT_SHOWN = 12
+
+
+def plan_summary(forecast: Forecast, title: str, glyphs: Glyphs) -> list[str]:
+    """Return the lines about the whole plan: its size, how it goes, its fingerprint, its edits."""
+    plan = forecast.plan
+    sizes = {segment.batch_size for segment in plan.segments}
+    each = f" {glyphs.times} {plan.batch_size:,}" if len(sizes) == 1 else ","
+    size = f"{plan.end:,} steps{each}{' = ' if len(sizes) == 1 else ' '}{plan.draws:,} draws"
+    tokens = tokens_of(plan)
+    if tokens is not None:
+        size += f" = {count_text(tokens)} tokens"
+    first, last = (temperature_text(t) for t in forecast.temperature[[0, -1]])
+    begin, end = (f"{n:.2f}" for n in forecast.effective_sources[[0, -1]])
+    lines = [
+        f"{legible(title, glyphs.encoding)}: {size}",
+        f"temperature {first} {glyphs.arrow} {last}, effective sources {begin} {glyphs.arrow} {end}, "
+        f"fingerprint {plan.fingerprint[:_FINGERPRINT_SHOWN]}",
+    ]
+    if plan.order != "balanced" or plan.pick != "draw":
+        lines.append(f"order {plan.order}, pick {plan.pick}")
+    return lines + [_edit_line(edit, glyphs) for edit in plan.edits]
+
+
+def _edit_line(edit: Edit, glyphs: Glyphs) -> str:
+    changes: list[str] = []
+    if edit.temperature is not None:
+        changes.append(f"temperature {edit.temperature!r}")
+    for name, source in (edit.sources or {}).items():
+        shown = legible(name, glyphs.encoding)
+        changes.append(f"{shown} ends" if source is None else f"{shown} = {source!r}")
+    for key in ("batch_size", "steps", "max_epochs", "when_capped"):
+        value = getattr(edit, key)
+        if value is not None:
+            changes.append(f"{key} {value:,}" if isinstance(value, int) else f"{key} {value}")
+    return f"from step {edit.at_step:,}: {', '.join(changes)}"
+
+
+def forecast_table(forecast: Forecast, width: int, glyphs: Glyphs) -> Table:
+    """Return the forecast, a row a source.
+
+    Counts of a million and more are rounded to four digits, shares and epochs to what fits.
+    """
+    sources = forecast.sources
+    names = [legible(source.name, glyphs.encoding) for source in sources]
+    columns = [
+        Column("source", names, right=False, clip=True),
+        Column(_items_title(sources), [_items_text(source, sources) for source in sources]),
+        *(
+            Column(f"share\n{when}", [share_text(getattr(source, f"share_{when}")) for source in sources])
+            for when in ("first", "mean", "last")
+        ),
+        Column("draws", [count_text(source.draws) for source in sources]),
+        Column("epochs", [epochs_text(source.epochs) for source in sources]),
+        Column("repeats\nfrom step", [_step_text(source.first_repeat_step, glyphs) for source in sources]),
+        Column("ends at\nstep", [_step_text(source.end_step, glyphs) for source in sources]),
+    ]
+    return lay_out(columns, width, glyphs)
+
+
+def _items_title(sources: tuple[SourceForecast, ...]) -> str:
+    units = {source.unit for source in sources}
+    return f"{units.pop()}s" if len(units) == 1 else "items"
+
+
+def _items_text(source: SourceForecast, sources: tuple[SourceForecast, ...]) -> str:
+    unit = "" if len({s.unit for s in sources}) == 1 else f" {source.unit[:3]}"
+    return count_text(source.items) + unit
+
+
+def _step_text(step: int | None, glyphs: Glyphs) -> str:
+    return glyphs.none if step is None else count_text(step)
+
+
+def curves_text(forecast: Forecast, width: int, glyphs: Glyphs) -> RenderableType:
+    """Return temperature and shares over the run as curves; the shares have one scale.
+
+    Each begins at 0: an empty sign is 0, a full one the highest temperature or share of the plan.
+    """
+    names = [legible(source.name, glyphs.encoding) for source in forecast]
+    label_width = min(max(map(_cells, ["temperature", *names])), _MAX_LABEL)
+    labels = [clipped(name, label_width, glyphs.ellipsis) for name in ["temperature", *names]]
+    picked = evenly_picked(len(forecast.steps), min(_MAX_CURVE, max(width - label_width - 2, 1)))
+    temperatures = forecast.temperature[picked]
+    finite = temperatures[temperatures < float("inf")]
+    top = float(finite.max(initial=0.0)) or 1.0
+    shares = forecast.shares[picked]
+    curves = [
+        curve_text(temperatures, top, glyphs.levels),
+        *(curve_text(column, float(forecast.shares.max()), glyphs.levels) for column in shares.T),
+    ]
+    return Group(*(Text(_padded(label, label_width + 2) + curve) for label, curve in zip(labels, curves, strict=True)))
+
+
+def _cells(text: str) -> int:
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - _cells(text))
+
+
+def warnings_text(advice: tuple[Advice, ...], glyphs: Glyphs) -> Iterator[str]:
+    """Yield a paragraph for each warning."""
+    for finding in advice:
+        yield f"warning: {legible(finding.message, glyphs.encoding)}"
