@@ -143,7 +143,7 @@ def start_up(tiny: bool) -> None:
 
 def main() -> None:
     """Run every part and print its figures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--tiny", action="store_true", help="small sizes: only shows that it runs")
     tiny = parser.parse_args().tiny
     print(f"Python {sys.version.split()[0]}, NumPy {np.__version__}, thermix {thermix.__version__}")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thermix.core.exact import sum_rows
-from thermix.core.shares import ONE, Shares, owed
+from thermix.core.shares import ONE, SHARE_BITS, Shares, owed, quantise
 from thermix.core.temperature import softmax_rows
 
 __all__ = ["drop", "over_budget", "spread"]
@@ -100,23 +100,12 @@ class _SpreadShares:
             free[step.sources] = -np.inf
         uncapped = free > -np.inf
         p[uncapped] = (softmax_rows(free, temperatures) * mass)[uncapped]
-        return _quantise_capped(p, uncapped, int(np.argmax(free)), bool(self.rounds))
+        return quantise(p, int(np.argmax(free)), ~uncapped if self.rounds else None)
 
 
-def _quantise_capped(p: NDArray[np.float64], uncapped: NDArray[np.bool_], rest_to: int, capped: bool) -> Ints:
-    """Capped sources rounded down, the others to nearest; `rest_to` takes the rest and stays >= 0."""
-    scaled = p * float(ONE)
-    q: Ints = np.where(uncapped[:, None], np.rint(scaled), np.floor(scaled)).astype(np.int64)
-    q[rest_to] += ONE - q.sum(axis=0)
-    if capped and (short := q[rest_to] < 0).any():
-        q[:, short] = np.floor(scaled[:, short]).astype(np.int64)
-        q[rest_to, short] += ONE - q[:, short].sum(axis=0)
-    return q
-
-
-@dataclass
+@dataclass(frozen=True)
 class _Piece:
-    """Consecutive runs with the same sources still in budget; `fixed` shares where budgets end."""
+    """From `first_step` on: scores of the sources still in budget, shares fixed where one ends."""
 
     first_step: int
     scores: NDArray[np.float64]
@@ -134,8 +123,7 @@ def drop(
 
     In each step the other sources share what the ended ones leave by the softmax restricted to them.
 
-    Args:
-        scores, edges, temperatures, units_per_step, budgets: as for `spread`.
+    The arguments are those of `spread`.
 
     Cost: one pass over the runs, and one block more for each budget that ends.
     """
@@ -163,7 +151,7 @@ def drop(
 
 
 def _without(scores: NDArray[np.float64], ended: Mapping[int, int]) -> NDArray[np.float64]:
-    living = scores.copy()
+    living: NDArray[np.float64] = scores.copy()
     living[list(ended)] = -np.inf
     return living
 
@@ -194,7 +182,7 @@ def _piece_shares(piece: _Piece, temperatures: NDArray[np.float64]) -> Ints:
     p = softmax_rows(free, temperatures) * ((ONE - sum(piece.fixed.values())) / ONE)
     for i, share in piece.fixed.items():
         p[i] = share / ONE
-    return _quantise_capped(p, free > -np.inf, int(np.argmax(free)), True)
+    return quantise(p, int(np.argmax(free)), free == -np.inf)
 
 
 def _run_until_one_ends(shares: Shares, step: int, units_per_step: int, left: dict[int, int]) -> int:
@@ -209,7 +197,7 @@ def _run_until_one_ends(shares: Shares, step: int, units_per_step: int, left: di
         q = shares.compute(runs)[capped]
         due = owed(q, (edges[runs + 1] - starts) * units_per_step)
         whole, fraction = np.cumsum(due.whole, axis=1), np.cumsum(due.fraction, axis=1)
-        whole += fraction >> 32
+        whole += fraction >> SHARE_BITS
         fraction &= ONE - 1
         passed = np.zeros(len(runs), bool)
         for row, i in enumerate(capped):
@@ -218,7 +206,7 @@ def _run_until_one_ends(shares: Shares, step: int, units_per_step: int, left: di
         stop = int(np.argmax(passed)) if passed.any() else len(runs)
         if stop > 0:
             for row, i in enumerate(capped):
-                left[i] -= (int(whole[row, stop - 1]) << 32) + int(fraction[row, stop - 1])
+                left[i] -= (int(whole[row, stop - 1]) << SHARE_BITS) + int(fraction[row, stop - 1])
         if stop < len(runs):
             per_step = {i: int(q[row, stop]) * units_per_step for row, i in enumerate(capped)}
             steps = min(left[i] // due for i, due in per_step.items() if due)

@@ -187,13 +187,9 @@ class Clock:
         if self.steps < 1:
             raise InvalidInput(f"clock.steps: got {self.steps}; a run has at least 1 step.")
         if self.sequence_length is not None and self.sequence_length < 1:
-            raise InvalidInput(
-                f"clock.sequence_length: got {self.sequence_length}; it must be >= 1."
-            )
+            raise InvalidInput(f"clock.sequence_length: got {self.sequence_length}; it must be >= 1.")
         if not self.breaks or self.breaks[0][:2] != (0, 0):
-            raise InvalidInput(
-                f"clock.breaks: got {self.breaks!r}; the first must be (0, 0, batch size)."
-            )
+            raise InvalidInput(f"clock.breaks: got {self.breaks!r}; the first must be (0, 0, batch size).")
         for i, (step, draws, batch) in enumerate(self.breaks):
             before_step, before_draws, before_batch = self.breaks[max(i - 1, 0)]
             follows = draws == before_draws + (step - before_step) * before_batch

@@ -39,7 +39,7 @@ class Era:
 
 
 def grown(eras: Sequence[Era], draws: int, items: int) -> tuple[Era, ...]:
-    """Eras of a source that has a new size from its `draws`-th draw on: the epoch begun then is finished first."""
+    """Eras of a source with a new size from a draw on: the epoch begun by then is finished first."""
     begun = [era for era in eras if era.first_draw < draws or era is eras[0]]
     last = begun[-1]
     epochs = -(-(draws - last.first_draw) // last.items)
@@ -73,7 +73,9 @@ class Stream:
         cuts = np.searchsorted(draws, [era.first_draw for era in self.eras[1:]]).tolist()
         epochs, positions, spans = np.empty_like(draws), np.empty_like(draws), []
         for era, start, stop in zip(self.eras, [0, *cuts], [*cuts, len(draws)], strict=True):
-            np.divmod(draws[start:stop] - era.first_draw, era.items, epochs[start:stop], positions[start:stop])
+            np.divmod(
+                draws[start:stop] - era.first_draw, era.items, epochs[start:stop], positions[start:stop]
+            )
             epochs[start:stop] += era.first_epoch
             spans.append((start, stop, era.items))
         return positions, epochs, spans
@@ -131,7 +133,7 @@ def _draw_block(
     order: NDArray[np.unsignedinteger] | Ints,
     out: tuple[NDArray[np.int32], Ints, NDArray[np.int32]],
 ) -> None:
-    """`draw_steps` for few enough draws; `order` (S, n) holds the slot's place in the step, source by source."""
+    """`draw_steps` for few enough draws; `order` (S, n) is a slot's place in the step, source by source."""
     place = _places(counts, batch)
     wanted = place[order + np.arange(len(order))[:, None] * batch]
     sizes = counts[-1] - counts[0]
@@ -147,19 +149,20 @@ def _draw_block(
     bounds = np.searchsorted(chosen, firsts)
     positions, epochs = np.empty_like(chosen), np.empty_like(chosen)
     runs: list[Run] = []
-    for i in np.flatnonzero(np.diff(bounds)):
+    for i in np.flatnonzero(np.diff(bounds)).tolist():
         first, last = int(bounds[i]), int(bounds[i + 1])
         numbers = chosen[first:last] + (counts[0, i] - firsts[i])
         positions[first:last], epochs[first:last], spans = streams[i].locate(numbers)
         runs += (Run(first + start, first + stop, items, streams[i].key) for start, stop, items in spans)
     items = permute_sources(positions, epochs, runs)
     sources = np.repeat(np.arange(len(streams), dtype=np.int32), np.diff(bounds))
-    for values, target in zip((sources, items, epochs.astype(np.int32)), out, strict=True):
-        np.take(values, position, out=target)
+    np.take(sources, position, out=out[0])
+    np.take(items, position, out=out[1])
+    np.take(epochs.astype(np.int32), position, out=out[2])
 
 
 def _places(counts: Ints, batch: int) -> Ints:
-    """For each draw in the order (step, source), its place in the order (source, step): (S * batch,) int64."""
+    """Of each draw in the order (step, source) its place in the order (source, step): (S * batch,)."""
     sizes = np.diff(counts, axis=0)
     totals = counts[-1] - counts[0]
     starts = counts[:-1] - counts[0] + (np.cumsum(totals) - totals)

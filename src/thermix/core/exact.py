@@ -36,9 +36,7 @@ _LN2_HIGH: Final = float.fromhex("0x1.62e42fecp-12")  # ln 2 / 2048 to 31 bits: 
 _LN2_LOW: Final = float.fromhex("0x1.d1cf79abc9e3bp-43")  # the rest
 # 1/2 plus (2 sqrt 2 - 2) (ln 2 / 4096)^2 / 24: leaves a sixth of the missing r^4 / 24 (2^-57).
 _HALF: Final = 0.5 + 9.884941302137993e-10
-_ROUND: Final = (
-    6755399441055744.0  # 1.5 * 2^52: adding it rounds to an integer, left in the low bits
-)
+_ROUND: Final = 6755399441055744.0  # 1.5 * 2^52: adding it rounds to an integer, left in the low bits
 _LOWEST: Final = -700.0
 _HIGHEST: Final = 709.0
 _CHUNK: Final = 8192  # five buffers of 64 KB fit a second-level cache
@@ -90,9 +88,7 @@ def exp(x: Float64, out: Float64 | None = None) -> Float64:
     with np.errstate(under="ignore"):
         for start in range(0, flat.size, _CHUNK):
             piece = source[start : start + _CHUNK]
-            _exp_chunk(
-                piece, flat[start : start + _CHUNK], buffers[:, : piece.size], index[: piece.size]
-            )
+            _exp_chunk(piece, flat[start : start + _CHUNK], buffers[:, : piece.size], index[: piece.size])
     return result
 
 
@@ -186,9 +182,7 @@ def cos_pi(x: Float64) -> Float64:
     inside = (x >= 0.0) & (x <= 1.0)
     if not inside.all():
         raise InvalidInput(f"cos_pi: got {x[~inside].flat[0]}; every value must be in [0, 1].")
-    folded = np.where(
-        x > 0.5, 1.0 - x, x
-    )  # exact: 1 - x for x in [1/2, 1], then 1/2 - x for x in [1/4, 1/2]
+    folded = np.where(x > 0.5, 1.0 - x, x)  # exact: 1 - x for x in [1/2, 1], then 1/2 - x for x in [1/4, 1/2]
     with np.errstate(under="ignore"):
         near_zero = _polynomial(_COS, folded * folded)
         complement = 0.5 - folded

@@ -97,8 +97,8 @@ def _grids(n: Ints) -> _Grid:
     """The grid of each position, constants of one word's width as 0-d arrays."""
     distinct, which = np.unique(n, return_inverse=True)
     grids = [_grid(size) for size in distinct.tolist()]
-    columns = [np.array([getattr(grid, name) for grid in grids])[which] for name in _Grid._fields[:4]]
-    return _Grid(*columns, grids[0].half, grids[0].half_mask)
+    columns = {name: np.array([getattr(g, name) for g in grids])[which] for name in _Grid._fields[:4]}
+    return grids[0]._replace(**columns)
 
 
 def _encipher(points: Ints, grid: _Grid, keys: int | Keys, rounds: int) -> Ints:

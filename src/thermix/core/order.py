@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -167,7 +167,7 @@ class BalancedCounts:
         if len(columns) > 1:
             q = self._shares.at_steps(columns[:-1])[self._tree.leaves]
             pieces = _still_pieces(q)
-            for first, last in zip(pieces[:-1], pieces[1:], strict=True):
+            for first, last in pairwise(pieces):
                 ends = columns[first + 1 : last + 1]
                 block = _Block(state, q[:, first:last], ends, self._units_per_step)
                 block.divide(self._tree, self._budgets)
@@ -209,7 +209,8 @@ class _Budgets:
         if all(b >= UNLIMITED for b in budgets):
             return None
         running = [0, *accumulate(budgets)]
-        left, right = [], []
+        left: list[Ints] = []
+        right: list[Ints] = []
         for level in tree.levels:
             for sums, a, b in ((left, level.first, level.split), (right, level.split, level.last)):
                 nodes = zip(a, b, strict=True)
@@ -218,7 +219,7 @@ class _Budgets:
 
 
 class _Block:
-    """Consecutive columns of a scan, divided down the tree; draws count from the state, leaves in tree order."""
+    """Columns of a scan, divided down the tree; draws count from the state, leaves in tree order."""
 
     def __init__(self, state: State, q: Ints, ends: Ints, units_per_step: int) -> None:
         self.ends = ends

@@ -209,9 +209,7 @@ class Join(Schedule):
                     f"join[{i}]: got {piece!r}; a piece must be a schedule, such as constant(1.0)."
                 )
         if not pieces:
-            raise InvalidInput(
-                "join: got no pieces; it must have one at least, such as constant(1.0)."
-            )
+            raise InvalidInput("join: got no pieces; it must have one at least, such as constant(1.0).")
         self._settle(pieces=pieces)
 
     def spans_from(self, begin: Moment) -> tuple[Span, ...]:

@@ -110,8 +110,7 @@ class Schedule(ABC):
         p = np.asarray(progress)
         if p.size and (p.dtype.kind not in "iuf" or not ((p >= 0) & (p <= 1)).all()):
             raise InvalidInput(
-                f"progress: got {progress!r}; it must be in [0, 1]: "
-                "the step divided by the steps of the run."
+                f"progress: got {progress!r}; it must be in [0, 1]: the step divided by the steps of the run."
             )
         flat = p.astype(np.float64).reshape(-1)
         temperature = _spans.at_progress(self.spans, flat).reshape(p.shape)
@@ -186,16 +185,13 @@ def pasteable(value: object) -> str:
 
 def check_temperature(where: str, value: object, allowed: Range = "any") -> float:
     """Return a temperature as a float, or refuse it with the rule of `allowed`."""
-    if isinstance(value, bool | np.bool_) or not isinstance(
-        value, int | float | np.integer | np.floating
-    ):
-        raise InvalidInput(
-            f"{where}: got {value!r}; a temperature must be a number.{number_hint(value)}"
-        )
+    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
+        raise InvalidInput(f"{where}: got {value!r}; a temperature must be a number.{number_hint(value)}")
+    value = value if isinstance(value, int) else float(value)  # a float32 compares in float32
     low, high, rule = _RANGES[allowed]
     if not low <= value <= high:
         raise InvalidInput(f"{where}: got {value}; {rule}.")
-    if low <= _LARGEST < value < math.inf:  # an integer that no float can hold
+    if _LARGEST < value < math.inf:  # an integer that no float can hold
         raise InvalidInput(f"{where}: got an integer above 1.8e308; use inf.")
     return float(value) + 0.0  # -0.0 becomes 0.0
 
@@ -231,8 +227,7 @@ def check_moments(begin: Moment, texts: Sequence[tuple[str, object]]) -> list[Mo
                 else f"it must come after {moments[-1]}, where what is before it ends"
             )
             raise InvalidInput(
-                f"{where}: got {moment}; {rule}. All moments are on the clock of the run: "
-                "write a later one."
+                f"{where}: got {moment}; {rule}. All moments are on the clock of the run: write a later one."
             )
         moments.append(moment)
     return moments[1:]

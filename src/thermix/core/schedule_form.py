@@ -56,8 +56,7 @@ def _kind(data: Mapping[Any, Any], where: str, kinds: Kinds) -> type[Schedule]:
     name = data["schedule"]
     if not isinstance(name, str) or name not in kinds:
         raise InvalidInput(
-            f"{where}.schedule: got {name!r}; it must be one of {', '.join(kinds)}"
-            f"{_nearest(name, kinds)}."
+            f"{where}.schedule: got {name!r}; it must be one of {', '.join(kinds)}{_nearest(name, kinds)}."
         )
     return kinds[name]
 

@@ -79,17 +79,14 @@ def grid_width(span: int) -> int:
     return -(-span // GRID)
 
 
-def grid_middles(
-    edges: NDArray[np.int64], origin: int, span: int
-) -> NDArray[np.float64]:
+def grid_middles(edges: NDArray[np.int64], origin: int, span: int) -> NDArray[np.float64]:
     """Where on its clock (steps since `origin`) each run's temperature is evaluated: its cell's middle.
 
     The cell is the whole one of the grid even where a segment covers only a part of it, so that an
     edit that leaves the schedule alone leaves every step's temperature alone.
     """
     width = grid_width(span)
-    middles: NDArray[np.float64] = (edges - origin) // width * width + (width - 1) / 2
-    return middles
+    return np.asarray((edges - origin) // width * width + (width - 1) / 2, np.float64)
 
 
 @dataclass(frozen=True)
@@ -127,18 +124,28 @@ def owed(q: NDArray[np.int64], draws: NDArray[np.int64]) -> Owed:
     return Owed(upper >> 16, ((upper & 0xFFFF) << 16) + lower)
 
 
-def quantise(p: NDArray[np.float64], rest_to: int) -> NDArray[np.int64]:
+def quantise(
+    p: NDArray[np.float64], rest_to: int, down: NDArray[np.bool_] | None = None
+) -> NDArray[np.int64]:
     """Probabilities to integers that sum to exactly 2^32 in each column: nearest, one row takes the rest.
 
     Args:
         p: (K, M) probabilities, each column summing to 1 within rounding.
-        rest_to: the row that takes what is left, one whose p is largest in every column.
+        rest_to: the row that takes what is left. Without `down`, one whose p is largest in every column.
+        down: (K,) rows that are rounded down instead. With them the row `rest_to` may be small: in the
+            columns where it would fall below 0 every row is rounded down.
 
     Returns:
         (K, M) int64 in [0, 2^32].
     """
-    q: NDArray[np.int64] = np.rint(p * float(ONE)).astype(np.int64)
+    scaled = p * float(ONE)
+    q: NDArray[np.int64] = np.rint(scaled).astype(np.int64)
+    if down is not None:
+        q[down] = np.floor(scaled[down])
     q[rest_to] += ONE - q.sum(axis=0)
+    if down is not None and (short := q[rest_to] < 0).any():
+        q[:, short] = np.floor(scaled[:, short])
+        q[rest_to, short] += ONE - q[:, short].sum(axis=0)
     return q
 
 
@@ -171,7 +178,8 @@ class Shares:
     def weights(self) -> NDArray[np.int64]:
         """(K,) sums of the shares of about 64 evenly spaced runs, by which the tree halves sources."""
         chosen = np.unique(np.arange(_SAMPLES) * self.runs // _SAMPLES)
-        return self.compute(chosen).sum(axis=1)
+        weights: NDArray[np.int64] = self.compute(chosen).sum(axis=1)
+        return weights
 
     def expected(self, units_per_step: int) -> list[int]:
         """Exact draws owed to each source over the whole segment, in units of 2^-32 (Python integers).

@@ -94,9 +94,7 @@ def _coordinate(steps: Float64, clock: Clock, axis: Axis) -> Float64:
     return steps if axis == "steps" else clock.draws_at(steps)
 
 
-def _place(
-    spans: tuple[Span, ...], position: Callable[[Moment, Axis], float]
-) -> tuple[_Placed, ...]:
+def _place(spans: tuple[Span, ...], position: Callable[[Moment, Axis], float]) -> tuple[_Placed, ...]:
     placed = []
     for span in spans:
         if span.end is not None:
@@ -116,9 +114,7 @@ def _overlap(begin: Moment, end: Moment, position: Callable[[Moment, Axis], floa
     )
 
 
-def _evaluate(
-    spans: tuple[Span, ...], placed: tuple[_Placed, ...], axes: dict[Axis, Float64]
-) -> Float64:
+def _evaluate(spans: tuple[Span, ...], placed: tuple[_Placed, ...], axes: dict[Axis, Float64]) -> Float64:
     shape = next(iter(axes.values())).shape
     passed = np.zeros(shape, dtype=np.int64)
     for place in placed:

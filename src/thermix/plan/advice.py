@@ -53,7 +53,9 @@ class Advice:
     message: str
 
 
-def advise(forecast: Forecast, paths: Mapping[str, str | os.PathLike[str]] | None = None) -> tuple[Advice, ...]:
+def advise(
+    forecast: Forecast, paths: Mapping[str, str | os.PathLike[str]] | None = None
+) -> tuple[Advice, ...]:
     """Return what is worth a second look in a plan.
 
     Args:
@@ -95,7 +97,9 @@ def _many_epochs(forecast: Forecast) -> Iterator[Advice]:
 def _never_drawn(forecast: Forecast) -> Iterator[Advice]:
     for source in forecast:
         if source.draws == 0:
-            yield Advice("never_drawn", source.name, f"{source.name}: never drawn; {_why_never(source, forecast)}")
+            yield Advice(
+                "never_drawn", source.name, f"{source.name}: never drawn; {_why_never(source, forecast)}"
+            )
 
 
 def _why_never(source: SourceForecast, forecast: Forecast) -> str:

@@ -9,7 +9,8 @@ from thermix.core.schedule import Schedule
 from thermix.errors import InvalidInput, PlanError
 from thermix.plan.checks import checked_whole
 from thermix.plan.mixture import Mixture, Source, WhenCapped, as_schedule
-from thermix.plan.segments import Segment, open_segment
+from thermix.plan.opening import open_segment
+from thermix.plan.segments import Segment
 
 __all__ = ["Edit", "apply_edit", "rescored"]
 
@@ -45,10 +46,14 @@ class Edit:
             object.__setattr__(self, "steps", checked_whole("steps", self.steps, 1, 1 << 50))
         object.__setattr__(self, "sources", dict(self.sources) if self.sources else None)
         if all(getattr(self, f.name) is None for f in fields(self) if f.name != "at_step"):
-            raise InvalidInput(f"edit at step {self.at_step}: it changes nothing. Give what is to change, or leave it out.")
+            raise InvalidInput(
+                f"edit at step {self.at_step}: it changes nothing. Give what is to change, or leave it out."
+            )
 
     def __repr__(self) -> str:
-        given = [f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if getattr(self, f.name) is not None]
+        given = [
+            f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if getattr(self, f.name) is not None
+        ]
         return f"Edit({', '.join(given)})"
 
     def __hash__(self) -> int:
@@ -63,14 +68,17 @@ def rescored(mixture: Mixture, scores: Mapping[str, float]) -> dict[str, Source]
         source = mixture.sources.get(name)
         if source is None:
             raise InvalidInput(
-                f"scores.{name}: no such source; there are {', '.join(mixture.names)}. To add one, use sources=."
+                f"scores.{name}: no such source; there are {', '.join(mixture.names)}. To add one, "
+                "use sources=."
             )
         if source.kind == "size":
             raise InvalidInput(
                 f"scores.{name}: this mixture goes by size, so that a score has nothing to replace. "
                 "Give all its sources scores by sources=."
             )
-        changed[name] = replace(source, weight=value) if source.kind == "weight" else replace(source, score=value)
+        changed[name] = (
+            replace(source, weight=value) if source.kind == "weight" else replace(source, score=value)
+        )
     return changed
 
 
@@ -94,16 +102,21 @@ def _check_place(last: Segment, edit: Edit) -> None:
     at = edit.at_step
     if at <= last.start:
         raise PlanError(
-            f"edit at step {at}: an earlier edit begins a segment at step {last.start}, and the past cannot change. "
+            f"edit at step {at}: an earlier edit begins a segment at step {last.start}, and the past "
+            "cannot change. "
             "Edits stand in the order of their steps, each at a later one; merge those of one step."
         )
     if at > last.end or (at == last.end and (edit.steps or 0) <= at):
         why = f"; {last.stopped_by!r} uses up its budget there" if last.stopped_by else ""
         raise PlanError(
-            f"edit at step {at}: the plan ends at step {last.end}{why}. Edit before that, or make it longer with steps."
+            f"edit at step {at}: the plan ends at step {last.end}{why}. Edit before that, or make it "
+            "longer with steps."
         )
     if edit.steps is not None and edit.steps <= at:
-        raise PlanError(f"edit at step {at}: steps: got {edit.steps}; the plan must go on after the edit. To end it here, stop.")
+        raise PlanError(
+            f"edit at step {at}: steps: got {edit.steps}; the plan must go on after the edit. To end "
+            "it here, stop."
+        )
 
 
 def _changed_mixture(mixture: Mixture, edit: Edit) -> Mixture:

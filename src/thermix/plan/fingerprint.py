@@ -62,7 +62,9 @@ def _record(segment: Segment) -> dict[str, object]:
     living = [(i, name) for i, name in enumerate(segment.names) if name in mixture.sources]
     return {
         "sources": [[name, _number(mixture.sources[name].log_weight)] for _, name in living],
-        "sizes": [[[e.first_draw, e.first_epoch, e.items] for e in segment.streams[i].eras] for i, _ in living],
+        "sizes": [
+            [[e.first_draw, e.first_epoch, e.items] for e in segment.streams[i].eras] for i, _ in living
+        ],
         "temperature": temperature,
         "batch": [segment.start, segment.planned_end, segment.batch_size],
         "caps": [mixture.when_capped, sorted(segment.budgets.items())] if segment.budgets else [],

@@ -70,7 +70,9 @@ class Source:
         if self.weight is not None:
             weight = _finite("weight", self.weight)
             if weight < 0:
-                raise InvalidInput(f"weight: got {weight!r}; it must be >= 0. Use 0 to never draw the source.")
+                raise InvalidInput(
+                    f"weight: got {weight!r}; it must be >= 0. Use 0 to never draw the source."
+                )
             object.__setattr__(self, "weight", weight)
         object.__setattr__(self, "items", _size(self.items))
         if self.max_epochs is not None:
@@ -79,7 +81,12 @@ class Source:
             raise InvalidInput(f"unit: got {self.unit!r}; it is 'sequence' or 'document'.")
 
     def __repr__(self) -> str:
-        given = [("score", self.score), ("weight", self.weight), ("items", self.items), ("max_epochs", self.max_epochs)]
+        given = [
+            ("score", self.score),
+            ("weight", self.weight),
+            ("items", self.items),
+            ("max_epochs", self.max_epochs),
+        ]
         parts = [f"{name}={value!r}" for name, value in given if value is not None]
         parts += [f"unit={self.unit!r}"] if self.unit != "sequence" else []
         return f"Source({', '.join(parts)})"
@@ -99,7 +106,7 @@ class Source:
         return exact.log(self.weight if self.weight is not None else self.items)
 
     def epoch_limit(self, default: float | None = None) -> Fraction | None:
-        """Most passes over the source, exactly as written in decimals: its own, else `default`; None: no cap."""
+        """Most passes over it, exactly as written in decimals: its own, else `default`; None: no cap."""
         limit = self.max_epochs if self.max_epochs is not None else default
         return None if limit is None else decimal_text(limit)
 
@@ -111,7 +118,12 @@ def decimal_text(value: float) -> Fraction:
 
 def check_max_epochs(value: object) -> None:
     """Refuse a cap that is not a finite number > 0."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not math.isfinite(value)
+        or value <= 0
+    ):
         raise InvalidInput(
             f"max_epochs: got {value!r}; it must be a number > 0. "
             "To leave the source out, remove it or give it weight 0."
@@ -173,7 +185,9 @@ class Mixture:
         if self.max_epochs is not None:
             check_max_epochs(self.max_epochs)
         if self.when_capped not in WHEN_CAPPED:
-            raise InvalidInput(f"when_capped: got {self.when_capped!r}; it is one of {', '.join(WHEN_CAPPED)}.")
+            raise InvalidInput(
+                f"when_capped: got {self.when_capped!r}; it is one of {', '.join(WHEN_CAPPED)}."
+            )
 
     def __repr__(self) -> str:
         parts = [repr(self.sources), f"temperature={self.temperature!r}"]
@@ -205,7 +219,8 @@ def as_schedule(value: object) -> Schedule:
         return value
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
         raise InvalidInput(
-            f"temperature: got {value!r}; it must be a number >= 0 or a schedule such as thermix.linear(5.0, 1.0). "
+            f"temperature: got {value!r}; it must be a number >= 0 or a schedule such as "
+            "thermix.linear(5.0, 1.0). "
             "A function cannot be written down with the plan: use thermix.piecewise for other shapes."
         )
     return Constant(float(value))
@@ -217,7 +232,7 @@ def _check_names(sources: Mapping[str, Source]) -> None:
     if len(sources) > MAX_SOURCES:
         raise InvalidInput(f"sources: got {len(sources)}; the most is {MAX_SOURCES}. Merge small ones.")
     for name, source in sources.items():
-        if not isinstance(name, str) or not name.strip():
+        if not str(name).strip() or str(name) != name:
             raise InvalidInput(f"sources: got the name {name!r}; a name is text that is not empty.")
         if not isinstance(source, Source):
             raise InvalidInput(f"sources.{name}: got {source!r}; it must be a thermix.Source.")
@@ -229,7 +244,8 @@ def _check_kinds(sources: Mapping[str, Source]) -> None:
         said = ", ".join(f"{name!r} by {kind}" for kind, name in by_kind.items())
         raise InvalidInput(
             f"sources: mixed kinds of score: {said}; all sources say it the same way. "
-            "Give every source a score, or every source a weight, or none of them either (then the size counts)."
+            "Give every source a score, or every source a weight, or none of them either (then the "
+            "size counts)."
         )
 
 

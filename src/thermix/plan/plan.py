@@ -23,7 +23,8 @@ from thermix.plan.checks import check_choice, checked_whole
 from thermix.plan.edits import Edit, apply_edit, rescored
 from thermix.plan.fingerprint import fingerprints
 from thermix.plan.mixture import Mixture, Source, WhenCapped, as_schedule
-from thermix.plan.segments import Order, Pick, Rules, Segment, open_segment
+from thermix.plan.opening import open_segment
+from thermix.plan.segments import Order, Pick, Rules, Segment
 
 if TYPE_CHECKING:
     from thermix.plan.forecast import Forecast
@@ -107,7 +108,9 @@ class Plan:
         _check_epochs(self)
 
     def __repr__(self) -> str:
-        shown = [f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if f.repr and self._is_set(f.name)]
+        shown = [
+            f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if f.repr and self._is_set(f.name)
+        ]
         return f"Plan({', '.join(shown).removeprefix('mixture=')})"
 
     def __reduce__(self) -> tuple[Callable[..., Plan], tuple[Any, ...]]:
@@ -203,7 +206,8 @@ class Plan:
         Args:
             start: in [0, end].
             stop: in [start, end].
-            rank, world_size: as for `batch`.
+            rank: as for `batch`.
+            world_size: as for `batch`.
 
         Returns:
             `Batch` of (stop - start, b) arrays.
@@ -221,7 +225,9 @@ class Plan:
         sizes = {segment.batch_size for segment in spans}
         if len(sizes) > 1:
             cuts = [s.start for s in spans[1:]]
-            raise InvalidInput(f"steps {start} to {stop}: batch sizes differ. Ask up to and from step {cuts} apart.")
+            raise InvalidInput(
+                f"steps {start} to {stop}: batch sizes differ. Ask up to and from step {cuts} apart."
+            )
         slots = rank_slice(rank, world_size, sizes.pop())
         slot_key = derive_key(self.seed, "slots")
         parts = []
@@ -257,13 +263,14 @@ class Plan:
 
         Args:
             at_step: the first step of the new segment, after every earlier edit's.
-            temperature: a new schedule, on a clock that runs from here to the end; None keeps the old one on its
-                clock.
+            temperature: a new schedule, on a clock that runs from here to the end; None keeps the old
+                one on its clock.
             scores: new scores (or weights, where the mixture has weights) of some sources.
             sources: sources to add, to replace (one may grow, not shrink), or, with None, to end.
             batch_size: of the steps from here on.
             steps: the plan's new number of steps.
-            max_epochs, when_capped: as for `Mixture`.
+            max_epochs: as for `Mixture`.
+            when_capped: as for `Mixture`.
 
         Raises:
             PlanError: the edit lies in the past of another or outside the plan, changes nothing, or caps
@@ -334,15 +341,21 @@ class Plan:
         if not 0 <= number < below:
             stopped = self.segments[-1].stopped_by
             why = f" ({stopped!r} uses up its budget there)" if stopped else ""
-            raise OutOfRange(f"step: got {number}; the plan has steps 0 to {self.end}{why}. Ask below {below}.")
+            raise OutOfRange(
+                f"step: got {number}; the plan has steps 0 to {self.end}{why}. Ask below {below}."
+            )
         return number
 
-    def _per_segment(self, step: ArrayLike, below: int, values: Callable[[Segment, NDArray[np.int64]], NDArray[T]]) -> Any:
+    def _per_segment(
+        self, step: ArrayLike, below: int, values: Callable[[Segment, NDArray[np.int64]], NDArray[T]]
+    ) -> Any:
         """`values` of the segments' own increasing steps, put together in the order of `step`."""
         asked = np.asarray(step)
         if asked.dtype.kind not in "iu" or asked.ndim > 1:
             if asked.size:
-                raise InvalidInput(f"step: got {step!r}; steps are whole numbers, one or an array of shape (S,).")
+                raise InvalidInput(
+                    f"step: got {step!r}; steps are whole numbers, one or an array of shape (S,)."
+                )
             asked = asked.astype(np.int64)
         flat = np.atleast_1d(asked).astype(np.int64)
         for extreme in (flat.min(), flat.max()) if len(flat) else ():
@@ -350,7 +363,9 @@ class Plan:
         distinct, inverse = np.unique(flat, return_inverse=True)
         cuts = np.searchsorted(distinct, [s.start for s in self.segments[1:]])
         pieces = np.split(distinct, cuts)
-        rows = [values(s, p) for s, p in zip(self.segments, pieces, strict=True) if len(p) or not len(distinct)]
+        rows = [
+            values(s, p) for s, p in zip(self.segments, pieces, strict=True) if len(p) or not len(distinct)
+        ]
         result = _stacked(rows, len(self.names))[inverse]
         return result[0] if asked.ndim == 0 else result
 
@@ -372,7 +387,8 @@ def rank_slice(rank: int, world_size: int, batch_size: int) -> slice:
     rank = checked_whole("rank", rank)
     if world_size > batch_size:
         raise InvalidInput(
-            f"world_size: got {world_size} ranks for a batch of {batch_size}; every rank needs at least one draw. "
+            f"world_size: got {world_size} ranks for a batch of {batch_size}; every rank needs at "
+            "least one draw. "
             "Use a larger batch or fewer ranks."
         )
     if not 0 <= rank < world_size:
@@ -398,6 +414,7 @@ def _check_epochs(plan: Plan) -> None:
     for name, count, stream in zip(plan.names, drawn.tolist(), plan.segments[-1].streams, strict=True):
         if stream.epochs_at(count) >= _MAX_EPOCHS:
             raise PlanError(
-                f"sources.{name}: {count:,} draws of {stream.eras[-1].items} items are more than 2^31 epochs. "
+                f"sources.{name}: {count:,} draws of {stream.eras[-1].items} items are more than 2^31 "
+                "epochs. "
                 "Lower its share, or cap it with max_epochs."
             )

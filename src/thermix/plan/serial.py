@@ -135,7 +135,9 @@ def _source_to_dict(source: Source) -> dict[str, Any]:
 
 
 def _edit_to_dict(edit: Edit) -> dict[str, Any]:
-    values = {name: getattr(edit, name) for name in ("at_step", "batch_size", "steps", "max_epochs", "when_capped")}
+    values = {
+        name: getattr(edit, name) for name in ("at_step", "batch_size", "steps", "max_epochs", "when_capped")
+    }
     given = {name: value for name, value in values.items() if value is not None}
     if edit.temperature is not None:
         given["temperature"] = edit.temperature.to_dict()

@@ -60,10 +60,14 @@ def check_state(plan: Plan, state: Mapping[str, Any]) -> Continuation:
         PlanError: the past differs (the message says in what), or the state is no state.
     """
     if state.get("version") != _VERSION or not isinstance(state.get("parts"), Mapping):
-        raise PlanError(f"state: version {state.get('version')!r}; this version of thermix reads version {_VERSION}.")
+        raise PlanError(
+            f"state: version {state.get('version')!r}; this version of thermix reads version {_VERSION}."
+        )
     step = checked_whole("state.step", state.get("step"), 0)
     if step > plan.end:
-        raise PlanError(f"state: it stands at step {step}, the plan ends at step {plan.end}. Load the run's own plan.")
+        raise PlanError(
+            f"state: it stands at step {step}, the plan ends at step {plan.end}. Load the run's own plan."
+        )
     chain = fingerprints(plan.segments[0].rules, plan.segments)
     for segment, fingerprint in zip(plan.segments, chain, strict=True):
         if fingerprint[:32] == state["fingerprint"] and segment.start <= step <= segment.end:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -39,7 +40,7 @@ def plan_summary(forecast: Forecast, title: str, glyphs: Glyphs) -> list[str]:
     plan = forecast.plan
     sizes = {segment.batch_size for segment in plan.segments}
     each = f" {glyphs.times} {plan.batch_size:,}" if len(sizes) == 1 else ","
-    size = f"{plan.end:,} steps{each}{' = ' if len(sizes) == 1 else ' '}{plan.draws:,} draws"
+    size = f"{plan.end:,} steps{each}{' = ' if len(sizes) == 1 else ' '}{plan.draws:,} draws ({_units(forecast)})"
     tokens = tokens_of(plan)
     if tokens is not None:
         size += f" = {count_text(tokens)} tokens"
@@ -78,22 +79,21 @@ def forecast_table(forecast: Forecast, width: int, glyphs: Glyphs) -> Table:
     names = [legible(source.name, glyphs.encoding) for source in sources]
     columns = [
         Column("source", names, right=False, clip=True),
-        Column(_items_title(sources), [_items_text(source, sources) for source in sources]),
+        Column("items", [_items_text(source, sources) for source in sources]),
         *(
             Column(f"share\n{when}", [share_text(getattr(source, f"share_{when}")) for source in sources])
             for when in ("first", "mean", "last")
         ),
         Column("draws", [count_text(source.draws) for source in sources]),
         Column("epochs", [epochs_text(source.epochs) for source in sources]),
-        Column("repeats\nfrom step", [_step_text(source.first_repeat_step, glyphs) for source in sources]),
-        Column("ends at\nstep", [_step_text(source.end_step, glyphs) for source in sources]),
+        Column("first\nrepeat", [_step_text(source.first_repeat_step, glyphs) for source in sources]),
+        Column("ends\nat step", [_step_text(source.end_step, glyphs) for source in sources]),
     ]
     return lay_out(columns, width, glyphs)
 
 
-def _items_title(sources: tuple[SourceForecast, ...]) -> str:
-    units = {source.unit for source in sources}
-    return f"{units.pop()}s" if len(units) == 1 else "items"
+def _units(forecast: Forecast) -> str:
+    return ", ".join(dict.fromkeys(f"{source.unit}s" for source in forecast))
 
 
 def _items_text(source: SourceForecast, sources: tuple[SourceForecast, ...]) -> str:
@@ -111,7 +111,7 @@ def curves_text(forecast: Forecast, width: int, glyphs: Glyphs) -> RenderableTyp
     Each begins at 0: an empty sign is 0, a full one the highest temperature or share of the plan.
     """
     names = [legible(source.name, glyphs.encoding) for source in forecast]
-    label_width = min(max(map(_cells, ["temperature", *names])), _MAX_LABEL)
+    label_width = min(max(map(cell_len, ["temperature", *names])), _MAX_LABEL)
     labels = [clipped(name, label_width, glyphs.ellipsis) for name in ["temperature", *names]]
     picked = evenly_picked(len(forecast.steps), min(_MAX_CURVE, max(width - label_width - 2, 1)))
     temperatures = forecast.temperature[picked]
@@ -122,17 +122,13 @@ def curves_text(forecast: Forecast, width: int, glyphs: Glyphs) -> RenderableTyp
         curve_text(temperatures, top, glyphs.levels),
         *(curve_text(column, float(forecast.shares.max()), glyphs.levels) for column in shares.T),
     ]
-    return Group(*(Text(_padded(label, label_width + 2) + curve) for label, curve in zip(labels, curves, strict=True)))
-
-
-def _cells(text: str) -> int:
-    from rich.cells import cell_len
-
-    return cell_len(text)
+    return Group(
+        *(Text(_padded(label, label_width + 2) + curve) for label, curve in zip(labels, curves, strict=True))
+    )
 
 
 def _padded(text: str, width: int) -> str:
-    return text + " " * (width - _cells(text))
+    return text + " " * (width - cell_len(text))
 
 
 def warnings_text(advice: tuple[Advice, ...], glyphs: Glyphs) -> Iterator[str]:

@@ -73,7 +73,12 @@ def _blocks(columns: Sequence[Column], width: int) -> Iterator[list[Column]]:
 
 
 def batch_table(
-    slots: Sequence[int], sources: Sequence[str], items: Sequence[int], epochs: Sequence[int], width: int, glyphs: Glyphs
+    slots: Sequence[int],
+    sources: Sequence[str],
+    items: Sequence[int],
+    epochs: Sequence[int],
+    width: int,
+    glyphs: Glyphs,
 ) -> Table:
     """Return the table of a batch: a row a draw, of its slot in the step, source, item and epoch."""
     columns = [

@@ -53,7 +53,9 @@ ASCII: Final = Glyphs("ascii", "->", "-", "...", "-", "x", "_.-:=+*#")
 
 def glyphs_for(encoding: str) -> Glyphs:
     """Return the Unicode glyphs if the encoding has all of them, else the ASCII ones."""
-    signs = "".join((UNICODE.arrow, UNICODE.none, UNICODE.ellipsis, UNICODE.rule, UNICODE.times, UNICODE.levels))
+    signs = "".join(
+        (UNICODE.arrow, UNICODE.none, UNICODE.ellipsis, UNICODE.rule, UNICODE.times, UNICODE.levels)
+    )
     try:
         signs.encode(encoding)
     except (UnicodeEncodeError, LookupError):

@@ -8,7 +8,6 @@ process that opens or is handed the source.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from types import TracebackType
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -47,7 +46,7 @@ class ItemSource(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """Hex text that is the same for the same content; each source says how much of it it has looked at."""
+        """Hex text, the same for the same content; each source says how much of it was looked at."""
         ...
 
     def __len__(self) -> int:
@@ -102,7 +101,7 @@ class IndexedSource(ABC):
     def _read(self, items: Items) -> Rows:
         """The items with these indices, which exist."""
 
-    def _release(self) -> None:
+    def _release(self) -> None:  # noqa: B027 (a source may hold nothing)
         """Give back what is held; called once."""
 
     def __len__(self) -> int:
@@ -141,9 +140,7 @@ class IndexedSource(ABC):
     def __enter__(self: Self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: object, traceback: object, /) -> None:
         self.close()
 
 
@@ -157,7 +154,8 @@ def checked_items(items: ArrayLike, length: int, name: str) -> Items:
     array = np.asarray(items)
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
         raise InvalidInput(
-            f"sources.{name}: items: got {array.dtype} of shape {array.shape}; they are whole numbers of shape (n,)."
+            f"sources.{name}: items: got {array.dtype} of shape {array.shape}; they are whole numbers (n,). "
+            "Give a list or an array of indices."
         )
     if array.size:
         least, most = int(array.min()), int(array.max())

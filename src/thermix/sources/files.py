@@ -49,14 +49,15 @@ def _matches(entry: object, name: str) -> list[Path]:
     text = os.path.expanduser(os.fspath(entry))
     if "://" in text:
         raise InvalidInput(
-            f"sources.{name}.path: got {text!r}; this version reads local files only. Copy the data here first."
+            f"sources.{name}.path: got {text!r}; this version reads local files only. Copy the data here."
         )
     if os.path.lexists(text) or not glob.has_magic(text):
         return [_existing(Path(text), name)]
     matches = sorted(glob.glob(text, recursive=True))
     if not matches:
         raise InvalidInput(
-            f"sources.{name}.path: {text!r} matches no file (from folder {os.getcwd()}). {_way_out(Path(text))}"
+            f"sources.{name}.path: {text!r} matches no file (from folder {os.getcwd()}). "
+            f"{_way_out(Path(text))}"
         )
     return [_existing(Path(match), name) for match in matches]
 
@@ -91,14 +92,14 @@ def _refuse_twice(paths: Sequence[Path], name: str) -> None:
         real = os.path.realpath(path)
         if real in seen:
             raise InvalidInput(
-                f"sources.{name}.path: {path} is named twice; its items would count twice. Name it once, or raise "
-                "the source's score to draw it more often."
+                f"sources.{name}.path: {path} is named twice; its items would count twice. Name it once, "
+                "or raise the source's score to draw it more often."
             )
         seen.add(real)
 
 
 def content_digest(path: Path) -> bytes:
-    """A hash of a file's size and of 16 blocks of 4 KiB spread evenly over it, its first and last bytes included.
+    """A hash of a file's size and of 16 blocks of 4 KiB spread evenly over it, from its first byte to its last.
 
     Files up to 64 KiB are hashed whole. A change that keeps the size and lies between the blocks is not
     seen; names and times do not count.
@@ -164,8 +165,8 @@ class FileReader:
             data = self._read(file, start, stop - start)
         except OSError as error:
             raise DataError(
-                f"sources.{self._name}: {self._paths[file]}, byte {start}: it cannot be read: {error.strerror}. It "
-                "could when the source was opened: put it back, then go on from the last checkpoint."
+                f"sources.{self._name}: {self._paths[file]}, byte {start}: it cannot be read: {error.strerror}. "
+                "It could when the source was opened: put it back, then go on from the last checkpoint."
             ) from error
         if len(data) != stop - start:
             raise self._changed(file, start + len(data))
@@ -196,8 +197,9 @@ class FileReader:
 
     def _changed(self, file: int, size: int) -> DataError:
         return DataError(
-            f"sources.{self._name}: {self._paths[file]} is {size} bytes long, and was {self._sizes[file]} when the "
-            "source was opened; files must not change while they are read. Put it back, or open the source anew."
+            f"sources.{self._name}: {self._paths[file]} is {size} bytes long, and was {self._sizes[file]} when "
+            "the source was opened; files must not change while they are read. Put it back, or open the "
+            "source anew."
         )
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ import os
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ _LINE_FEED = 10
 _SPACE = 32
 _MARK = b"\xef\xbb\xbf"
 
-Offsets = NDArray[np.uint32] | NDArray[np.uint64]
+Offsets = NDArray[np.unsignedinteger[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,16 +63,17 @@ def index_lines(path: Path) -> LineIndex:
         raise DataError(f"{path}: it cannot be read: {error.strerror}. Check its permissions.") from error
 
 
-def _line_starts(file: FileIO, dtype: type[np.uint32] | type[np.uint64]) -> tuple[Offsets, Offsets]:
+def _line_starts(file: FileIO, dtype: type[np.unsignedinteger[Any]]) -> tuple[Offsets, Offsets]:
     """Where lines start that are not of length 0, and which of them begin with white space or a control."""
-    buffer = np.empty(_CHUNK, np.uint8)
+    buffer = bytearray(_CHUNK)
+    view = np.frombuffer(buffer, np.uint8)
     found: list[Offsets] = [np.empty(0, dtype)]
     doubtful: list[Offsets] = [np.empty(0, dtype)]
     offset = len(_MARK) if file.read(len(_MARK)) == _MARK else 0
     file.seek(offset)
     at_start = True
     while count := file.readinto(buffer):
-        chunk = buffer[:count]
+        chunk = view[:count]
         after = np.flatnonzero(chunk == _LINE_FEED) + 1
         ends_line = bool(chunk[-1] == _LINE_FEED)
         begins = np.concatenate(([0] if at_start else [], after[:-1] if ends_line else after)).astype(
@@ -97,7 +99,7 @@ def _is_blank(file: FileIO, start: int) -> bool:
 
 
 def line_number(path: Path, offset: int) -> int:
-    """The number, from 1, of the line that begins at a byte offset, as an editor counts; blank lines count."""
+    """The number, from 1, of the line that begins at a byte offset, as an editor counts: blank ones too."""
     before = 0
     with open(path, "rb") as file:
         while offset > 0 and (chunk := file.read(min(_CHUNK, offset))):

@@ -60,11 +60,7 @@ class ObjectSource(IndexedSource):
         sequence_length: int | None = None,
         fingerprint: str | None = None,
     ) -> None:
-        if not isinstance(data, Indexable) or isinstance(data, Mapping | str | bytes | type):
-            raise InvalidInput(
-                f"sources.{name}: got a {type(data).__name__}; an object that is a source has __len__ and a "
-                "__getitem__ that takes 0 to len - 1. Put a stream into a list; a path is opened by thermix.sources.open_source."
-            )
+        _check_indexable(data, name)
         super().__init__(name, len(data))
         self._data: Indexable | None = data
         self._sequence_length = sequence_length
@@ -107,8 +103,8 @@ class ObjectSource(IndexedSource):
             raise
         if len(rows) != len(items):
             raise DataError(
-                f"sources.{self.name}: {type(self._data).__name__}.__getitems__ returned {len(rows)} items for "
-                f"{len(items)}; it must return one for each index. Correct it, or remove the method."
+                f"sources.{self.name}: {type(self._data).__name__}.__getitems__ returned {len(rows)} items "
+                f"for {len(items)}; it must return one for each index. Correct it, or remove the method."
             )
         return rows
 
@@ -119,10 +115,19 @@ class ObjectSource(IndexedSource):
         for array, item in zip(arrays, items.tolist(), strict=True):
             if array.shape != (sequence_length,) or array.dtype.kind not in "iu":
                 raise DataError(
-                    f"sources.{self.name}: item {item} is {array.dtype} of shape {array.shape}; a sequence is whole "
-                    f"numbers of shape ({sequence_length},). Cut or pad it there, or leave out sequence_length."
+                    f"sources.{self.name}: item {item} is {array.dtype} of shape {array.shape}; a sequence is "
+                    f"whole numbers of shape ({sequence_length},). Cut or pad it there, or leave out "
+                    "sequence_length."
                 )
         return np.stack(arrays)
+
+
+def _check_indexable(data: object, name: str) -> None:
+    if not isinstance(data, Indexable) or isinstance(data, Mapping | str | bytes | type):
+        raise InvalidInput(
+            f"sources.{name}: got a {type(data).__name__}; an object that is a source has __len__ and a "
+            "__getitem__ that takes 0 to len - 1. Put a stream into a list; give a path to open_source."
+        )
 
 
 def _fingerprint(length: int, rows: Rows) -> str:

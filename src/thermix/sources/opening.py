@@ -65,7 +65,8 @@ def _open_jsonlines(request: _Request) -> ItemSource:
 
     if request.dtype is not None:
         raise InvalidInput(
-            f"sources.{request.name}.dtype: got {request.dtype!r} for JSON Lines; only token files have a dtype. Remove it."
+            f"sources.{request.name}.dtype: got {request.dtype!r} for JSON Lines; "
+            "only token files have a dtype. Remove it."
         )
     return JsonLines(request.paths, name=request.name, field=request.field)
 
@@ -117,7 +118,8 @@ def _files_of(path: Path, name: str) -> list[Path]:
     if not path.is_dir():
         if not path.is_file():
             raise InvalidInput(
-                f"sources.{name}.path: {path} is no file and no folder; only those are read. Copy it to a file."
+                f"sources.{name}.path: {path} is no file and no folder; only those are read. "
+                "Copy it to a file."
             )
         return [path]
     inside = sorted(child for child in path.iterdir() if child.is_file() and not child.name.startswith("."))
@@ -139,14 +141,14 @@ def _one_opener(paths: Sequence[Path], name: str) -> _Opener:
         if opener is None:
             ending = repr(path.suffix) if path.suffix else "no ending"
             raise InvalidInput(
-                f"sources.{name}.path: {path} has {ending}; the ending says the format, and {_READABLE} are read. "
-                "Rename it, or write its rows to a .jsonl file."
+                f"sources.{name}.path: {path} has {ending}; the ending says the format, and {_READABLE} are "
+                "read. Rename it, or write its rows to a .jsonl file."
             )
         first_of.setdefault(opener, path)
     if len(first_of) > 1:
         one, other = list(first_of.values())[:2]
         raise InvalidInput(
-            f"sources.{name}.path: {one} and {other} are of different formats; a source has one. Name the files you "
-            f"mean by a glob such as '*{one.suffix}', or make two sources of them."
+            f"sources.{name}.path: {one} and {other} are of different formats; a source has one. Name the files "
+            f"you mean by a glob such as '*{one.suffix}', or make two sources of them."
         )
     return next(iter(first_of))

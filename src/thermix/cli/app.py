@@ -1,0 +1,86 @@
+"""The verbs and their help; what each does is in its own file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from thermix.cli.batch import batch
+from thermix.cli.demo import demo
+from thermix.cli.plan import plan
+from thermix.cli.probs import probs
+from thermix.cli.schema import schema
+
+__all__ = ["run"]
+
+
+class _Verbs(TyperGroup):
+    """The verbs in the order of their use; a reader that went away is a status of its own."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise _ReaderGone from None
+
+
+class _ReaderGone(Exception):
+    """Typer makes status 1 of a broken pipe, which is a failed check here."""
+
+
+app = typer.Typer(
+    cls=_Verbs,
+    add_completion=False,
+    rich_markup_mode=None,  # plain help: the same everywhere, and without 0.2 s of imports
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 (typer's signature)
+    if wanted:
+        from thermix import __version__
+
+        print(f"thermix {__version__}")
+        raise typer.Exit
+
+
+@app.callback(
+    help="""Mix the sources of a training set by temperature.
+
+    \b
+    thermix demo                              see it at work on files of this machine
+    thermix probs --score web=2 --score books=3 -T 1 -T 5
+    thermix plan mix.yaml                     what a configuration will do, from sizes alone
+
+    The draws of every step are a function of the plan and the step. Each verb prints tables for people,
+    and with --json the exact values. Exit status: 0 fine, 1 a check failed, 2 wrong use or
+    configuration, 3 damaged data."""
+)
+def _thermix(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+for _verb in (demo, probs, plan, batch, schema):
+    app.command()(_verb)
+
+
+def run(words: Sequence[str]) -> int:
+    """Run the verb that the words name; return its exit status.
+
+    Raises:
+        BrokenPipeError: nobody reads the output any more.
+        Exception: whatever the verb raises, and typer's own for a wrong use.
+    """
+    try:
+        status = get_command(app).main(args=list(words), prog_name="thermix", standalone_mode=False)
+    except _ReaderGone:
+        raise BrokenPipeError from None
+    return status if isinstance(status, int) else 0
