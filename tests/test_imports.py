@@ -26,15 +26,15 @@ LAYERS = {
     "errors": -1,
     "core": 0,
     "plan": 1,
-    "config": 2,
-    "sources": 3,
-    "prepare": 3,
-    "torch": 4,
-    "report": 4,
-    "demo": 5,
-    "cli": 6,
-    "__main__": 7,
-    "": 8,  # thermix/__init__.py: it names everything and nothing may lean on it
+    "sources": 2,
+    "config": 3,  # above sources: thermix.load opens the data that a file names
+    "prepare": 4,
+    "torch": 5,
+    "report": 5,
+    "demo": 6,
+    "cli": 7,
+    "__main__": 8,
+    "": 9,  # thermix/__init__.py: it names everything and nothing may lean on it
 }
 
 NOT_IN_CORE = {  # files, clock, logging, global state, other randomness

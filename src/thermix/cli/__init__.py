@@ -22,8 +22,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after `thermix`; those of this process by default.
 
     Returns:
-        0 fine, 1 a check failed, 2 wrong use or config, 3 damaged data, 70 a defect of thermix, 130 stopped by
-        Ctrl-C, 141 nobody reads the output any more.
+        0 fine, 1 a check failed, 2 wrong use or config, 3 damaged data, 70 a defect of thermix, 130 stopped
+        by Ctrl-C, 141 nobody reads the output any more.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     if words == ["--version"]:

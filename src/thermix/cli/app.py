@@ -40,7 +40,7 @@ app = typer.Typer(
 )
 
 
-def _show_version(wanted: bool) -> None:  # noqa: FBT001 (typer's signature)
+def _show_version(wanted: bool) -> None:
     if wanted:
         from thermix import __version__
 
@@ -52,9 +52,8 @@ def _show_version(wanted: bool) -> None:  # noqa: FBT001 (typer's signature)
     help="""Mix the sources of a training set by temperature.
 
     \b
-    thermix demo                              see it at work on files of this machine
-    thermix probs --score web=2 --score books=3 -T 1 -T 5
-    thermix plan mix.yaml                     what a configuration will do, from sizes alone
+    thermix demo              see it at work, on files of this machine
+    thermix plan mix.yaml     see what a configuration will do, before any data exists
 
     The draws of every step are a function of the plan and the step. Each verb prints tables for people,
     and with --json the exact values. Exit status: 0 fine, 1 a check failed, 2 wrong use or

@@ -15,7 +15,9 @@ _ROWS = 20
 
 
 def batch(
-    config: Annotated[Path, typer.Argument(help="A configuration, such as mix.yaml.", show_default=False)],
+    config: Annotated[
+        Path, typer.Argument(metavar="CONFIG", help="A configuration, such as mix.yaml.", show_default=False)
+    ],
     step: Annotated[int, typer.Option(metavar="STEP", help="Which step, from 0.", show_default=False)],
     rank: Annotated[int, typer.Option(metavar="RANK", help="Only the draws of this rank, from 0.")] = 0,
     world_size: Annotated[int, typer.Option(metavar="RANKS", help="Number of ranks.")] = 1,
@@ -27,7 +29,6 @@ def batch(
 ) -> None:
     """Show which items a step draws.
 
-    \b
     thermix batch mix.yaml --step 123 --rank 1 --world-size 4
 
     The slot is a draw's place in the global batch; the ranks' batches one after the other are the
@@ -56,12 +57,9 @@ def batch(
     rows = min(draws, _ROWS if limit is None else limit)
     segment = next(s for s in plan.segments if s.start <= step < s.end)
     first = rank_slice(rank, world_size, segment.batch_size).start
-    whose = f"rank {rank} of {world_size}, " if world_size > 1 else ""
-    out.lines(
-        [
-            f"step {step:,} of {plan.end:,}, temperature {temperature_text(temperature)}, {whose}{draws:,} draws"
-        ]
-    )
+    whose = f", rank {rank} of {world_size}" if world_size > 1 else ""
+    warmth = temperature_text(temperature)
+    out.lines([f"step {step:,} of {plan.end:,}, temperature {warmth}{whose}, {draws:,} draws"])
     if rows:
         out.gap()
         slots = range(first, first + rows)

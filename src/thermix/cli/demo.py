@@ -15,9 +15,8 @@ def demo(
         Path, typer.Option(metavar="DIR", help="Where to write the data, the configuration and the results.")
     ] = Path("thermix-demo"),
 ) -> None:
-    """Mix real text found on this machine, and show that what came out is what was planned.
+    """Mix real text found on this machine, and check it by its plan.
 
-    \b
     thermix demo
 
     It makes sources of the Python files here, anneals the temperature from 5 to 1, draws real items, and

@@ -77,7 +77,7 @@ def _show_warning(
 
 
 def _os_text(error: OSError) -> str:
-    """`mix.yaml: no such file or directory.`"""
+    """As in "mix.yaml: no such file or directory."."""
     said = error.strerror or type(error).__name__
     reason = f"{said[:1].lower()}{said[1:]}."
     return reason if error.filename is None else f"{os.fsdecode(error.filename)}: {reason}"

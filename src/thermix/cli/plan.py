@@ -11,18 +11,19 @@ __all__ = ["plan"]
 
 
 def plan(
-    config: Annotated[Path, typer.Argument(help="A configuration, such as mix.yaml.", show_default=False)],
+    config: Annotated[
+        Path, typer.Argument(metavar="CONFIG", help="A configuration, such as mix.yaml.", show_default=False)
+    ],
     json: Annotated[bool, typer.Option("--json", help="Print JSON with the exact values.")] = False,
 ) -> None:
-    """Show what a configuration will do to every source, from sizes alone.
+    """Show what a configuration will do to every source.
 
-    \b
     thermix plan mix.yaml
 
-    Shares are probabilities at the first step, on average, and at the last. Draws and epochs (passes over
-    a source) are exact. "First repeat" is the step that draws an item for the second time; "ends at" the
-    step from which on a source is drawn no more. Warnings name what may not be meant. The curves begin
-    at 0: full is the highest temperature, and the highest share, of the run.
+    It needs sizes, no data. Shares are probabilities at the first step, on average, and at the last.
+    Draws and epochs (passes over a source) are exact. "First repeat" is the step that draws an item for
+    the second time; "ends at" the step from which on a source is drawn no more. Warnings name what may
+    not be meant. The curves begin at 0: full is the highest temperature, and the highest share.
     """
     from thermix.config import load_plan
     from thermix.plan.advice import advise

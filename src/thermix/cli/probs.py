@@ -21,7 +21,8 @@ Kind = Literal["score", "weight", "size"]
 
 def probs(
     config: Annotated[
-        Path | None, typer.Argument(help="Take the sources of this configuration.", show_default=False)
+        Path | None,
+        typer.Argument(metavar="CONFIG", help="Or the sources of a configuration.", show_default=False),
     ] = None,
     score: Annotated[
         list[str] | None, typer.Option(metavar="NAME=X", help="A source and its log weight, any number.")
@@ -42,8 +43,7 @@ def probs(
 ) -> None:
     """Show the probability of every source at some temperatures.
 
-    \b
-    thermix probs --score web=2 --score books=3 --score code=1 -T 0.5 -T 1 -T 2 -T 10
+    thermix probs --score web=2 --score books=3 --score code=1 -T 1 -T 10
 
     P(i | T) = exp(w_i / T) / sum_j exp(w_j / T), w the score: inf draws all sources alike, 1 by the
     scores as given, 0 the best only. Give --score, --weight or --size, each as often as needed, or a
@@ -80,15 +80,16 @@ def _mixture(config: Path | None, given: list[tuple[Kind, list[str]]]) -> Mixtur
     if config is not None:
         if texts:
             raise InvalidInput(
-                f"probs: got both {config} and --{texts[0][0]} {texts[0][1]}; the sources come from one of them. "
-                "Remove the other."
+                f"probs: got both {config} and --{texts[0][0]} {texts[0][1]}; the sources come "
+                "from one of them. Remove the other."
             )
         from thermix.config import load_plan
 
         return load_plan(config).mixture
     if not texts:
         raise InvalidInput(
-            "probs: got no sources; give at least one, as in --score web=2 --score books=3, or a configuration."
+            "probs: got no sources; give at least one, as in --score web=2 --score books=3, "
+            "or a configuration."
         )
     sources: dict[str, Source] = {}
     for kind, text in texts:
@@ -145,6 +146,7 @@ def _temperature(text: str) -> float:
         value = None
     if value is None or not value >= 0.0:
         raise InvalidInput(
-            f"-T {text}: it must be a number >= 0, or inf. 0 takes the best source only, inf draws all sources alike."
+            f"-T {text}: it must be a number >= 0, or inf. 0 takes the best source only, "
+            "inf draws all sources alike."
         )
     return value + 0.0  # -0.0 becomes 0.0

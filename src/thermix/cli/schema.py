@@ -6,9 +6,8 @@ __all__ = ["schema"]
 
 
 def schema() -> None:
-    """Print the JSON schema of a configuration, for editors and checkers.
+    """Print the JSON schema of a configuration, for editors.
 
-    \b
     thermix schema > mix.schema.json
     """
     import json

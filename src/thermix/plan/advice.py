@@ -106,7 +106,7 @@ def _why_never(source: SourceForecast, forecast: Forecast) -> str:
     if source.score is None:
         return "its weight is 0. If that is meant, the source can as well be removed."
     return (
-        f"of {forecast.plan.draws:,} draws its share is {source.expected_draws:.2g}. "
+        f"of {forecast.plan.draws:,} draws it is due {source.expected_draws:.2g}. "
         "Raise its score, or the temperature, or remove it."
     )
 
@@ -142,8 +142,9 @@ def _source_ends(forecast: Forecast) -> Iterator[Advice]:
             yield Advice(
                 "source_ends",
                 source.name,
-                f"{source.name}: its budget (max_epochs) is used up at step {end:,} of {forecast.plan.end:,}; "
-                "from there on the others take its share. To spread it over the run: when_capped: spread.",
+                f"{source.name}: its budget (max_epochs) is used up at step {end:,} of "
+                f"{forecast.plan.end:,}; from there on the others take its share. "
+                "To spread it over the run: when_capped: spread.",
             )
 
 
@@ -184,7 +185,7 @@ def _greedy_temperature(forecast: Forecast) -> Iterator[Advice]:
             yield Advice(
                 "greedy_temperature",
                 None,
-                f"temperature: below {GREEDY_BELOW} from step {int(steps[first]):,} (lowest {temperatures.min():.4g}); "
-                "practically only the source with the highest score is drawn. Raise it, or the scores are too close.",
+                f"temperature: below {GREEDY_BELOW} from step {int(steps[first]):,}, {temperatures.min():.4g} "
+                "at the least; there practically only the highest score is drawn. To draw others too, end higher.",
             )
             return

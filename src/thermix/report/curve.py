@@ -16,7 +16,7 @@ def evenly_picked(points: int, width: int) -> NDArray[np.int64]:
     >>> evenly_picked(5, 3), evenly_picked(2, 40)
     (array([0, 2, 4]), array([0, 1]))
     """
-    return np.linspace(0, points - 1, min(points, width)).round().astype(np.int64)
+    return np.rint(np.linspace(0, points - 1, min(points, width))).astype(np.int64)
 
 
 def curve_text(values: Sequence[float] | NDArray[np.float64], top: float, levels: str) -> str:

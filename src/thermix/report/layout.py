@@ -63,8 +63,9 @@ def lay_out(columns: Sequence[Column], width: int, glyphs: Glyphs, *, rule_above
     tallest = max(column.title.count("\n") for column in columns)
     for column in columns:
         title = "\n" * (tallest - column.title.count("\n")) + column.title
-        justify = "right" if column.right else "left"
-        table.add_column(Text(title), justify=justify, no_wrap=True, width=column.width)
+        table.add_column(
+            Text(title), justify="right" if column.right else "left", no_wrap=True, width=column.width
+        )
     rows = list(zip(*(column.cells for column in columns), strict=True))
     for i, row in enumerate(rows):
         table.add_row(*map(Text, row), end_section=rule_above_last and i == len(rows) - 2)

@@ -38,9 +38,9 @@ _FINGERPRINT_SHOWN = 12
 def plan_summary(forecast: Forecast, title: str, glyphs: Glyphs) -> list[str]:
     """Return the lines about the whole plan: its size, how it goes, its fingerprint, its edits."""
     plan = forecast.plan
-    sizes = {segment.batch_size for segment in plan.segments}
-    each = f" {glyphs.times} {plan.batch_size:,}" if len(sizes) == 1 else ","
-    size = f"{plan.end:,} steps{each}{' = ' if len(sizes) == 1 else ' '}{plan.draws:,} draws ({_units(forecast)})"
+    one_size = len({segment.batch_size for segment in plan.segments}) == 1
+    each = f" {glyphs.times} {plan.batch_size:,} = " if one_size else ", "
+    size = f"{plan.end:,} steps{each}{plan.draws:,} draws ({_units(forecast)})"
     tokens = tokens_of(plan)
     if tokens is not None:
         size += f" = {count_text(tokens)} tokens"

@@ -1,7 +1,7 @@
 """L2: the items of a source, by index. One file a format, one small protocol, one shared contract test.
 
 `base.py` is the protocol, `opening.py` the way from a path to a source, `jsonlines.py` and `objects.py` the
-formats, `files.py` and `lines.py` what they stand on.
+formats, `files.py`, `contents.py` and `lines.py` what they stand on.
 """
 
 from __future__ import annotations

@@ -125,11 +125,14 @@ class IndexedSource(ABC):
             InvalidInput: not whole numbers, or the source is closed.
             DataError: an item is damaged.
         """
+        self._check_open()
+        return self._read(checked_items(items, self._length, self.name))
+
+    def _check_open(self) -> None:
         if self._closed:
             raise InvalidInput(
                 f"sources.{self.name}: it is closed; a closed source reads nothing. Open it again."
             )
-        return self._read(checked_items(items, self._length, self.name))
 
     def close(self) -> None:
         """Give back files and memory; a second time does nothing."""

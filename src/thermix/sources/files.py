@@ -1,6 +1,6 @@
-"""Which files a path means, what is in them at a glance, and reading from many of them.
+"""Which files and folders a path means.
 
-Knows nothing of formats. Invariant: the same path on the same files gives the same list in the same
+Knows nothing of what is in them. Invariant: the same path on the same files gives the same list in the same
 order, whatever order the file system lists them in.
 """
 
@@ -8,18 +8,13 @@ from __future__ import annotations
 
 import difflib
 import glob
-import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from thermix.errors import DataError, InvalidInput
+from thermix.errors import InvalidInput
 
-__all__ = ["FileReader", "content_digest", "find_paths"]
-
-_SAMPLES = 16
-_SAMPLE_BYTES = 4096
-_OPEN_FILES = 64
+__all__ = ["find_paths"]
 
 
 def find_paths(path: str | Sequence[str], name: str) -> list[Path]:
@@ -96,112 +91,3 @@ def _refuse_twice(paths: Sequence[Path], name: str) -> None:
                 "or raise the source's score to draw it more often."
             )
         seen.add(real)
-
-
-def content_digest(path: Path) -> bytes:
-    """A hash of a file's size and of 16 blocks of 4 KiB spread evenly over it, from its first byte to its last.
-
-    Files up to 64 KiB are hashed whole. A change that keeps the size and lies between the blocks is not
-    seen; names and times do not count.
-
-    Raises:
-        DataError: the file cannot be read.
-    """
-    try:
-        with open(path, "rb", buffering=0) as file:
-            size = os.fstat(file.fileno()).st_size
-            digest = hashlib.sha256(b"%d\n" % size)
-            last = max(size - _SAMPLE_BYTES, 0)
-            spread = [last * i // (_SAMPLES - 1) for i in range(_SAMPLES)]
-            whole = range(0, size, _SAMPLE_BYTES)
-            for offset in whole if size <= _SAMPLES * _SAMPLE_BYTES else spread:
-                file.seek(offset)
-                digest.update(file.read(_SAMPLE_BYTES))
-    except OSError as error:
-        raise DataError(f"{path}: it cannot be read: {error.strerror}. Check its permissions.") from error
-    return digest.digest()
-
-
-class _Handle:
-    """An open file, closed when nobody uses it any more."""
-
-    def __init__(self, path: Path) -> None:
-        self.descriptor = -1
-        self.descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-
-    def __del__(self) -> None:
-        if self.descriptor >= 0:
-            os.close(self.descriptor)
-
-
-class FileReader:
-    """Bytes at a place in one of many files, with at most 64 of them open.
-
-    Reads name their place (`pread`), so that threads and forked processes can share it; a file that ends
-    early is an error and not, as with a memory map, the end of the process.
-
-    Args:
-        paths: the files.
-        sizes: what they measured when they were looked at, in bytes.
-        name: of the source, for errors.
-    """
-
-    def __init__(self, paths: Sequence[Path], sizes: Sequence[int], name: str) -> None:
-        self._paths = paths
-        self._sizes = sizes
-        self._name = name
-        self._handles: dict[int, _Handle] = {}
-
-    def __reduce__(self) -> tuple[type[FileReader], tuple[Sequence[Path], Sequence[int], str]]:
-        return FileReader, (self._paths, self._sizes, self._name)
-
-    def read(self, file: int, start: int, stop: int) -> bytes:
-        """Bytes [start, stop) of file number `file`.
-
-        Raises:
-            DataError: the file is gone, cannot be read, or has another size than before.
-        """
-        try:
-            data = self._read(file, start, stop - start)
-        except OSError as error:
-            raise DataError(
-                f"sources.{self._name}: {self._paths[file]}, byte {start}: it cannot be read: {error.strerror}. "
-                "It could when the source was opened: put it back, then go on from the last checkpoint."
-            ) from error
-        if len(data) != stop - start:
-            raise self._changed(file, start + len(data))
-        return data
-
-    def _read(self, file: int, start: int, count: int) -> bytes:
-        if not hasattr(os, "pread"):  # Windows: a file of our own has a place of its own
-            with open(self._paths[file], "rb", buffering=0) as own:
-                own.seek(start)
-                return own.read(count)
-        handle = self._handles.get(file) or self._open(file)
-        data = os.pread(handle.descriptor, count, start)
-        while 0 < len(data) < count and (
-            more := os.pread(handle.descriptor, count - len(data), start + len(data))
-        ):
-            data += more
-        return data
-
-    def _open(self, file: int) -> _Handle:
-        handle = _Handle(self._paths[file])
-        size = os.fstat(handle.descriptor).st_size
-        if size != self._sizes[file]:
-            raise self._changed(file, size)
-        while len(self._handles) >= _OPEN_FILES:
-            self._handles.pop(next(iter(self._handles), file), None)
-        self._handles[file] = handle
-        return handle
-
-    def _changed(self, file: int, size: int) -> DataError:
-        return DataError(
-            f"sources.{self._name}: {self._paths[file]} is {size} bytes long, and was {self._sizes[file]} when "
-            "the source was opened; files must not change while they are read. Put it back, or open the "
-            "source anew."
-        )
-
-    def close(self) -> None:
-        """Close every file."""
-        self._handles = {}

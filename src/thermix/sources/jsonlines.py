@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from thermix.errors import DataError
 from thermix.sources.base import IndexedSource, Items
-from thermix.sources.files import FileReader, content_digest
+from thermix.sources.contents import FileReader, content_digest
 from thermix.sources.lines import LineIndex, index_lines, line_number
 
 __all__ = ["JsonLines"]
@@ -43,10 +44,10 @@ class JsonLines(IndexedSource):
         self._paths = tuple(paths)
         self._field = field
         self._files = [index_lines(path) for path in self._paths]
-        self._first_items = np.cumsum([0, *(len(index.starts) for index in self._files)])
+        self._first_items = [0, *accumulate(len(index.starts) for index in self._files)]
         self._reader = FileReader(self._paths, [index.size for index in self._files], name)
         self._fingerprint: str | None = None
-        super().__init__(name, int(self._first_items[-1]))
+        super().__init__(name, self._first_items[-1])
 
     @property
     def unit(self) -> Literal["document"]:
@@ -74,22 +75,30 @@ class JsonLines(IndexedSource):
         Args:
             item: in [0, len).
         """
-        file, start, _ = self._span(item)
+        self._check_open()
+        file = int(self._file_of(np.array(item)))
+        start, _ = self._span(file, item)
         return self._paths[file], line_number(self._paths[file], start), start
 
-    def _span(self, item: int) -> tuple[int, int, int]:
-        file = int(np.searchsorted(self._first_items, item, side="right")) - 1
-        return file, *self._files[file].place(item - int(self._first_items[file]))
+    def _file_of(self, items: Items) -> Items:
+        return np.searchsorted(self._first_items, items, side="right") - 1
+
+    def _span(self, file: int, item: int) -> tuple[int, int]:
+        return self._files[file].place(item - self._first_items[file])
 
     def _read(self, items: Items) -> list[Any]:
         rows: list[Any] = [None] * len(items)
-        for position in np.argsort(items, kind="stable").tolist():  # in the order of the files
-            rows[position] = self._row(int(items[position]))
+        order = np.argsort(items, kind="stable")  # the order of the files: each is opened at most once
+        ordered = items[order]
+        for position, file, item in zip(
+            order.tolist(), self._file_of(ordered).tolist(), ordered.tolist(), strict=True
+        ):
+            rows[position] = self._row(file, item)
         return rows
 
-    def _row(self, item: int) -> Any:
-        file, start, stop = self._span(item)
-        line = self._reader.read(file, start, stop)
+    def _row(self, file: int, item: int) -> Any:
+        start, stop = self._span(file, item)
+        line = self._reader.read(file, start, stop).rstrip()
         try:
             value = json.loads(line.decode("utf-8"))
             return value if self._field is None else _text(value, self._field)
@@ -98,7 +107,7 @@ class JsonLines(IndexedSource):
                 item, f"not UTF-8: {error.reason} at byte {start + error.start}", _MEND
             ) from error
         except json.JSONDecodeError as error:
-            raise self._damaged(item, f"not JSON: {error.msg} at column {error.pos + 1}", _MEND) from error
+            raise self._damaged(item, f"not JSON: {error.msg} (column {error.pos + 1})", _MEND) from error
         except (ValueError, RecursionError) as error:
             raise self._damaged(item, f"not read: {error}", _MEND) from error
         except _NoTextError as error:

@@ -115,8 +115,8 @@ class ObjectSource(IndexedSource):
         for array, item in zip(arrays, items.tolist(), strict=True):
             if array.shape != (sequence_length,) or array.dtype.kind not in "iu":
                 raise DataError(
-                    f"sources.{self.name}: item {item} is {array.dtype} of shape {array.shape}; a sequence is "
-                    f"whole numbers of shape ({sequence_length},). Cut or pad it there, or leave out "
+                    f"sources.{self.name}: item {item} is {array.dtype} of shape {array.shape}; a sequence "
+                    f"is whole numbers of shape ({sequence_length},). Cut or pad it there, or leave out "
                     "sequence_length."
                 )
         return np.stack(arrays)

@@ -148,7 +148,7 @@ def _one_opener(paths: Sequence[Path], name: str) -> _Opener:
     if len(first_of) > 1:
         one, other = list(first_of.values())[:2]
         raise InvalidInput(
-            f"sources.{name}.path: {one} and {other} are of different formats; a source has one. Name the files "
-            f"you mean by a glob such as '*{one.suffix}', or make two sources of them."
+            f"sources.{name}.path: {one} and {other} are of different formats; a source has one. Name the "
+            f"files you mean by a glob such as '*{one.suffix}', or make two sources of them."
         )
     return next(iter(first_of))

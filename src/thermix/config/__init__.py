@@ -1,0 +1,16 @@
+"""Configurations: YAML text to models to plans, and back.
+
+    mix.yaml -> read.py -> problems.py (model.py, values.py, temperatures.py) -> checks.py
+             -> build.py (sizes.py, data.py, edits.py, moments.py) -> Plan
+
+`load.py` goes the whole way, `write.py` back, `schema.py` makes the JSON schema for editors.
+"""
+
+from __future__ import annotations
+
+from thermix.config.build import Config
+from thermix.config.data import SourceFiles
+from thermix.config.load import load, load_plan, parse_config, read_config
+from thermix.config.sizes import Notice
+
+__all__ = ["Config", "Notice", "SourceFiles", "load", "load_plan", "parse_config", "read_config"]
