@@ -11,6 +11,18 @@ from __future__ import annotations
 from thermix.config.build import Config
 from thermix.config.data import SourceFiles
 from thermix.config.load import load, load_plan, parse_config, read_config
+from thermix.config.schema import json_schema
 from thermix.config.sizes import Notice
+from thermix.config.write import to_yaml
 
-__all__ = ["Config", "Notice", "SourceFiles", "load", "load_plan", "parse_config", "read_config"]
+__all__ = [
+    "Config",
+    "Notice",
+    "SourceFiles",
+    "json_schema",
+    "load",
+    "load_plan",
+    "parse_config",
+    "read_config",
+    "to_yaml",
+]

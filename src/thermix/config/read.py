@@ -195,7 +195,8 @@ def _unreadable(error: ReaderError, text: str, place: Place) -> ConfigError:
     before = text[: error.position].splitlines() or [""]
     where = f"line {len(before)}, column {len(before[-1]) + 1}"
     return place.error(
-        f"{where}: got the character U+{ord(text[error.position]):04X}, which YAML does not allow. Remove it, or write it as an escape in double quotes."
+        f"{where}: got the character U+{ord(text[error.position]):04X}, which YAML does not allow. "
+        "Remove it, or write it as an escape in double quotes."
     )
 
 

@@ -117,7 +117,7 @@ class Sizes:
         items, unit = len(opened), opened.unit
         if items == 0:
             raise (place / "path").error(
-                f": got {quoted(files.path[0])}, which holds no items; a source needs one at least. Remove it."
+                f": got {quoted(files.path[0])}, which holds no items; a source needs one. Remove it."
             )
         if model.unit is not None and model.unit != unit:
             raise (place / "unit").error(
@@ -128,7 +128,7 @@ class Sizes:
             self._note(
                 "size_differs",
                 name,
-                f"{place / key}: {said:,} items by the file, {items:,} in the data, which counts. Remove {key}.",
+                f"{place / key}: {said:,} items by the file, {items:,} in the data, which counts.",
             )
         return items, unit
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Iterator
 from io import BufferedWriter
 from types import TracebackType
 
@@ -23,8 +23,8 @@ __all__ = ["TokenShardWriter"]
 
 _CODES = {name: code for code, name in DTYPE_CODES.items() if not name.startswith("float")}
 _BUFFER = 1 << 20
+_BLOCK = 1 << 20
 _LONGEST = (1 << 31) - 1
-_BLOCK = 1 << 16
 
 
 class TokenShardWriter:
@@ -33,20 +33,22 @@ class TokenShardWriter:
     In `with`, leaving the block finishes the shard, and an exception in the block discards it.
 
     Args:
-        path: of the shard, "folder/name"; ".bin" and ".idx" are put behind it (a ".bin" there is taken off).
-        dtype: of a token in the file: uint8, int8, int16, int32, int64 or uint16, as Megatron knows no others.
+        path: of the shard without an ending, "folder/name"; ".bin" and ".idx" are put behind it.
+        dtype: of a token in the files; Megatron-LM knows uint8, uint16, int8, int16, int32 and int64.
 
     Raises:
         InvalidInput: another type, or a shard of that name is there.
         DataError: the files cannot be written.
 
-    >>> import tempfile, pathlib
+    >>> import pathlib, tempfile
     >>> folder = pathlib.Path(tempfile.mkdtemp())
     >>> with TokenShardWriter(folder / "part-0", dtype="uint16") as shard:
     ...     shard.append([5, 6, 7])
     ...     shard.append([8])
     >>> sorted((file.name, file.stat().st_size) for file in folder.iterdir())
     [('part-0.bin', 8), ('part-0.idx', 82)]
+
+    Cost: 4 bytes of memory a document.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, dtype: str) -> None:
@@ -55,16 +57,16 @@ class TokenShardWriter:
                 f"dtype: got {dtype!r}; a Megatron-LM shard holds {', '.join(_CODES)}. Take the next larger one."
             )
         self._dtype = np.dtype(dtype).newbyteorder("<")
-        stem = os.fspath(path).removesuffix(".bin")
-        self._bin, self._idx = f"{stem}.bin", f"{stem}.idx"
+        self._bin, self._idx = f"{os.fspath(path)}.bin", f"{os.fspath(path)}.idx"
         for file in (self._bin, self._idx):
             if os.path.lexists(file):
                 raise InvalidInput(
-                    f"{file}: a file of that name is there, and is not written over. Remove it, or take another name."
+                    f"{file}: a file of that name is there; it is not written over. Remove it, or take another name."
                 )
         self._lengths = array("i")
         self._tokens = 0
-        self._data: BufferedWriter | None = self._begun(self._bin)
+        with _named(self._bin, 0):
+            self._data: BufferedWriter | None = open(_part(self._bin), "wb", _BUFFER)  # noqa: SIM115
 
     @property
     def documents(self) -> int:
@@ -86,28 +88,151 @@ class TokenShardWriter:
             InvalidInput: not such numbers, or the writer is closed.
             DataError: the file cannot be written.
         """
-        array_ = np.asarray(tokens)
-        self.extend(array_, [array_.size])
+        document = np.asarray(tokens)
+        self.extend(document, [document.size])
 
-    def extend(self, tokens: ArrayLike, lengths: Iterable[int] | NDArray[np.integer]) -> None:
+    def extend(self, tokens: ArrayLike, lengths: ArrayLike) -> None:
         """Add many documents that lie one after the other.
 
         Args:
             tokens: of all of them, whole numbers (n,).
-            lengths: of each, tokens; they sum to n.
+            lengths: of each (d,), in tokens; they sum to n.
 
         Raises:
             InvalidInput, DataError: as for `append`.
         """
-        data = self._data
-        if data is None:
-            raise InvalidInput(f"{self._bin}: the writer is closed; open another for another shard.")
+        if self._data is None:
+            raise InvalidInput(f"{self._bin}: it is closed; open another writer for another shard.")
         stored = self._stored(np.asarray(tokens))
-        sizes = self._checked_lengths(np.asarray(list(lengths) if not isinstance(lengths, np.ndarray) else lengths), len(stored))
-        with self._writing(self._bin, self._tokens * self._dtype.itemsize):
-            data.write(memoryview(np.ascontiguousarray(stored)).cast("B"))
+        sizes = self._checked_lengths(np.asarray(lengths), len(stored))
+        with _named(self._bin, self._tokens * self._dtype.itemsize):
+            self._data.write(stored.data)
         self._lengths.frombytes(sizes.astype(np.intc).tobytes())
         self._tokens += len(stored)
 
     def close(self) -> None:
-        """Finish the shard; a second time does nothing."""
+        """Finish the shard; a second time does nothing.
+
+        Raises:
+            DataError: the files cannot be written; nothing of the shard is left.
+        """
+        if self._data is None:
+            return
+        try:
+            self._finish(self._data)
+        except BaseException:
+            self.discard()
+            raise
+        self._data = None
+
+    def discard(self) -> None:
+        """Leave nothing behind; after `close` it does nothing."""
+        if self._data is None:
+            return
+        data, self._data = self._data, None
+        with contextlib.suppress(OSError):  # what cannot be flushed need not be
+            data.close()
+        for file in (self._bin, self._idx):
+            with contextlib.suppress(OSError):
+                os.unlink(_part(file))
+
+    def __enter__(self) -> TokenShardWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.discard()
+
+    def _stored(self, tokens: NDArray[np.generic]) -> NDArray[np.integer]:
+        """The tokens in the shard's type; refused where that cannot hold them."""
+        if tokens.ndim != 1 or (tokens.size and tokens.dtype.kind not in "iu"):
+            raise InvalidInput(
+                f"{self._bin}, document {self.documents}: got {tokens.dtype} of shape {tokens.shape}; "
+                "tokens are whole numbers of shape (n,)."
+            )
+        if tokens.size and not np.can_cast(tokens.dtype, self._dtype, "safe"):
+            bounds = np.iinfo(self._dtype)
+            for token in (int(tokens.min()), int(tokens.max())):
+                if not bounds.min <= token <= bounds.max:
+                    raise InvalidInput(
+                        f"{self._bin}, document {self.documents} or after: got token {token}; {self._dtype.name} "
+                        f"holds {bounds.min} to {bounds.max}. Write the shard with a larger dtype."
+                    )
+        return np.ascontiguousarray(tokens, self._dtype)
+
+    def _checked_lengths(self, lengths: NDArray[np.generic], tokens: int) -> NDArray[np.integer]:
+        good = lengths.ndim == 1 and (not lengths.size or lengths.dtype.kind in "iu")
+        if not good or int(lengths.sum()) != tokens or (lengths.size and lengths.min() < 0):
+            raise InvalidInput(
+                f"{self._bin}, document {self.documents}: lengths: got {lengths.dtype} of shape {lengths.shape}, sum "
+                f"{lengths.sum()}, for {tokens} tokens; they are whole numbers >= 0 of shape (d,) with that sum."
+            )
+        if lengths.size and lengths.max() > _LONGEST:
+            raise InvalidInput(
+                f"{self._bin}: a document of {lengths.max()} tokens; a Megatron-LM index holds lengths below 2^31. Cut it."
+            )
+        return lengths
+
+    def _finish(self, data: BufferedWriter) -> None:
+        with _named(self._bin, self._tokens * self._dtype.itemsize):
+            _flush_to_disk(data)
+            data.close()
+        with _named(self._idx, 0), open(_part(self._idx), "wb", _BUFFER) as index:
+            for piece in self._index():
+                index.write(piece)
+            _flush_to_disk(index)
+        for file in (self._bin, self._idx):
+            with _named(file, 0):
+                os.replace(_part(file), file)
+        _flush_folder(os.path.dirname(self._bin) or ".")
+
+    def _index(self) -> Iterator[bytes]:
+        """The index file, piece by piece."""
+        documents = len(self._lengths)
+        yield HEADER.pack(MAGIC, VERSION, _CODES[self._dtype.name], documents, documents + 1)
+        blocks = [slice(i, i + _BLOCK) for i in range(0, documents, _BLOCK)]
+        lengths = np.frombuffer(self._lengths, np.intc) if documents else np.empty(0, np.intc)
+        for block in blocks:
+            yield lengths[block].astype("<i4").tobytes()
+        first = 0
+        for block in blocks:
+            ends = first + np.cumsum(lengths[block], dtype=np.int64)
+            yield ((ends - lengths[block]) * self._dtype.itemsize).astype("<i8").tobytes()
+            first = int(ends[-1])
+        for start in range(0, documents + 1, _BLOCK):
+            yield np.arange(start, min(start + _BLOCK, documents + 1), dtype="<i8").tobytes()
+
+
+def _part(file: str) -> str:
+    """The name a file has until it is whole."""
+    return f"{file}.part"
+
+
+def _flush_to_disk(file: BufferedWriter) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _flush_folder(folder: str) -> None:
+    """Make the renames last through a power cut, where the system lets a folder be flushed."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _named(file: str, byte: int) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            f"{file}, byte {byte}: it cannot be written: {error.strerror or error}. Mend that and write the shard "
+            "again; nothing of it was left behind."
+        ) from error
