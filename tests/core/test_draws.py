@@ -12,6 +12,7 @@ from thermix.core.draws import Era, Stream, draw_steps, grown
 from thermix.core.permute import permute, permute_epochs, shuffled_rows
 
 Ints = NDArray[np.int64]
+Slots = list[list[tuple[int, ...]]]  # [step][slot] -> (source, item, epoch)
 KEY = derive_key(0, "items", "a")
 
 
@@ -117,7 +118,7 @@ def test_draws_near_2_to_the_50_have_epochs_near_2_to_the_31() -> None:
 # ---- Slots of steps
 
 
-def brute(counts: Ints, first: int, batch: int, streams: list[Stream], key: int) -> list[list[tuple[int, ...]]]:
+def brute(counts: Ints, first: int, batch: int, streams: list[Stream], key: int) -> Slots:
     """(source, item, epoch) of every slot: draws source by source, put in slots by the step's row."""
     rows = []
     for s in range(len(counts) - 1):

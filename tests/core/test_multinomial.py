@@ -6,7 +6,7 @@ are off by a factor of about 1 + 5 * sqrt(K / D).
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -44,12 +44,12 @@ def drawn(shares: Shares, steps: int, units: int, key: int = KEY, first: int = 0
 
 
 @pytest.fixture
-def limits(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int, int], None]]:
+def limits(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, int], None]:
     def set_limits(block: int, anchors: int) -> None:
         monkeypatch.setattr(multinomial, "_BLOCK", block)
         monkeypatch.setattr(multinomial, "_MOST_ANCHORS", anchors)
 
-    yield set_limits
+    return set_limits
 
 
 # ---- The twin: one draw at a time
@@ -156,7 +156,8 @@ def test_the_check_sees_shares_that_are_a_little_off() -> None:
 
 def sequence(draws: int, q: list[int], key: int = KEY) -> Ints:
     """The sources of single draws, one a step."""
-    return drawn(fixed(draws, q), draws, 1, key).argmax(axis=1)
+    made: Ints = drawn(fixed(draws, q), draws, 1, key).argmax(axis=1)
+    return made
 
 
 THREE = [ONE // 4, ONE // 2, ONE // 4]

@@ -14,16 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 import thermix
-from thermix import Batch, Mixture, Plan, PlanError, Source
+from thermix import Batch, Mixture, Plan, Source
 from thermix.core.schedule import Schedule
+from thermix.plan.edits import Edit
+from thermix.plan.mixture import WhenCapped, as_schedule
 
 Ints = NDArray[np.int64]
+WAYS: tuple[WhenCapped, ...] = ("spread", "drop", "stop", "error")
 NAMES = ("web", "books", "code", "网页文本", "law", "news", "maths")
 
 
 def mixture(weights: dict[str, float], items: int = 1000, temperature: Schedule | float = 1.0) -> Mixture:
     sources = {name: Source(weight=weight, items=items) for name, weight in weights.items()}
-    return Mixture(sources, temperature=thermix.constant(temperature) if isinstance(temperature, (int, float)) else temperature)
+    return Mixture(sources, temperature=as_schedule(temperature))
 
 
 def some_temperature(rng: random.Random) -> Schedule:
@@ -55,9 +58,9 @@ def some_plan(rng: random.Random, caps: float = 0.0, **given: Any) -> Plan:
         for name in NAMES[: rng.randint(1, 6)]:
             limit = rng.choice([0.5, 1, 1.7, 3, 10]) if rng.random() < caps else None
             sources[name] = some_source(rng, limit)
-        when_capped = rng.choice(["spread", "drop", "stop", "error"]) if caps else "spread"
+        when_capped: WhenCapped = rng.choice(WAYS) if caps else "spread"
         try:
-            wanted = Mixture(sources, temperature=some_temperature(rng), when_capped=when_capped)  # type: ignore[arg-type]
+            wanted = Mixture(sources, temperature=some_temperature(rng), when_capped=when_capped)
             arguments = {"steps": steps, "batch_size": batch_size, "seed": rng.randint(0, 9)} | given
             return Plan(wanted, **arguments)
         except thermix.InvalidInput:
@@ -77,7 +80,7 @@ def some_edit(rng: random.Random, plan: Plan, caps: float = 0.0) -> dict[str, An
     if rng.random() < 0.7:
         changes["sources"] = _changed_sources(rng, last.mixture, caps)
     if caps and rng.random() < 0.3:
-        changes["when_capped"] = rng.choice(["spread", "drop", "stop", "error"])
+        changes["when_capped"] = rng.choice(WAYS)
     return changes
 
 
@@ -113,7 +116,7 @@ class Replay:
 
     def counts(self, sources: int) -> Ints:
         made = [np.bincount([s for s, _, _ in step], minlength=sources) for step in self.steps]
-        return np.concatenate([np.zeros((1, sources), np.int64), np.cumsum(made, axis=0, dtype=np.int64).reshape(-1, sources)])
+        return np.cumsum([np.zeros(sources, np.int64), *made], axis=0)
 
 
 def slots(batch: Batch) -> list[tuple[int, int, int]]:
@@ -121,7 +124,11 @@ def slots(batch: Batch) -> list[tuple[int, int, int]]:
 
 
 def replay(plan: Plan) -> Replay:
-    return Replay([slots(plan.batch(step)) for step in range(plan.end)])
+    steps = []
+    for segment in plan.segments:
+        many = plan.batches(segment.start, segment.end)
+        steps += [slots(Batch(*row)) for row in zip(many.source, many.item, many.epoch, strict=True)]
+    return Replay(steps)
 
 
 def check(plan: Plan) -> Replay:
@@ -175,25 +182,7 @@ def check_budgets(plan: Plan, drawn: Replay) -> None:
 
 def pasted(plan: Plan) -> Plan:
     """The plan that its repr says."""
-    from thermix.plan.edits import Edit
-
-    result = eval(repr(plan), {**{name: getattr(thermix, name) for name in PASTED}, "Edit": Edit})
+    names = {name: getattr(thermix, name) for name in thermix.__all__ if name not in ("load", "load_plan")}
+    result = eval(repr(plan), {**names, "Edit": Edit})
     assert isinstance(result, Plan)
     return result
-
-
-PASTED = (
-    "Plan",
-    "Mixture",
-    "Source",
-    "constant",
-    "linear",
-    "cosine",
-    "geometric",
-    "step",
-    "inverse_linear",
-    "join",
-    "piecewise",
-)
-
-__all__ = ["NAMES", "Replay", "PlanError", "check", "edited", "mixture", "pasted", "replay", "slots", "some_edit", "some_plan"]

@@ -158,6 +158,8 @@ def test_the_place_of_an_item_is_file_line_and_byte(tmp_path: Path) -> None:
     source.close()
     with pytest.raises(InvalidInput, match="it is closed"):
         source.place(0)
+    with pytest.raises(InvalidInput, match="it is closed"):
+        _ = source.fingerprint
 
 
 @pytest.mark.parametrize("change", ["grown", "cut", "gone"])

@@ -53,7 +53,7 @@ def _show_version(wanted: bool) -> None:
 
     \b
     thermix demo              see it at work, on files of this machine
-    thermix plan mix.yaml     see what a configuration will do, before any data exists
+    thermix plan mix.yaml     forecast a configuration, before any data exists
 
     The draws of every step are a function of the plan and the step. Each verb prints tables for people,
     and with --json the exact values. Exit status: 0 fine, 1 a check failed, 2 wrong use or

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from thermix.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from thermix.cli.output import Output
+    from thermix.plan.plan import Batch, Plan
 
 __all__ = ["batch"]
 
@@ -18,11 +22,11 @@ def batch(
     config: Annotated[
         Path, typer.Argument(metavar="CONFIG", help="A configuration, such as mix.yaml.", show_default=False)
     ],
-    step: Annotated[int, typer.Option(metavar="STEP", help="Which step, from 0.", show_default=False)],
-    rank: Annotated[int, typer.Option(metavar="RANK", help="Only the draws of this rank, from 0.")] = 0,
-    world_size: Annotated[int, typer.Option(metavar="RANKS", help="Number of ranks.")] = 1,
+    step: Annotated[str, typer.Option(metavar="STEP", help="Which step, from 0.", show_default=False)],
+    rank: Annotated[str, typer.Option(metavar="RANK", help="Only the draws of this rank, from 0.")] = "0",
+    world_size: Annotated[str, typer.Option(metavar="RANKS", help="Number of ranks.")] = "1",
     limit: Annotated[
-        int | None,
+        str | None,
         typer.Option(metavar="N", help="Show the first N draws. [default: 20 in the table, all in JSON]"),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON with the exact values.")] = False,
@@ -36,36 +40,51 @@ def batch(
     """
     from thermix.config import load_plan
 
-    if limit is not None and limit < 0:
-        raise InvalidInput(f"--limit: got {limit}; it must be at least 0. Leave it out for the default.")
+    at, of_rank, ranks = (
+        _whole(option, text) for option, text in (("step", step), ("rank", rank), ("world-size", world_size))
+    )
+    shown = None if limit is None else _whole("limit", limit)
+    if shown is not None and shown < 0:
+        raise InvalidInput(f"--limit: got {shown}; it must be at least 0. Leave it out for the default.")
     plan = load_plan(config)
-    drawn = plan.batch(step, rank, world_size)
-    temperature = plan.temperature(step)
+    drawn = plan.batch(at, of_rank, ranks)
     if json:
         from thermix.cli.output import print_json
         from thermix.report.records import batch_record
 
-        print_json(batch_record(plan.names, step, temperature, drawn, limit))
+        print_json(batch_record(plan.names, at, plan.temperature(at), drawn, shown))
         return
     from thermix.cli.output import Output
+
+    _print(Output(), plan, drawn, (at, of_rank, ranks), _ROWS if shown is None else shown)
+
+
+def _print(out: Output, plan: Plan, drawn: Batch, place: tuple[int, int, int], limit: int) -> None:
+    """Print the first draws of a batch; `place` is its step, rank and number of ranks."""
     from thermix.plan.plan import rank_slice
     from thermix.report.tables import batch_table
     from thermix.report.text import temperature_text
 
-    out = Output()
+    step, rank, ranks = place
     draws = len(drawn.item)
-    rows = min(draws, _ROWS if limit is None else limit)
-    segment = next(s for s in plan.segments if s.start <= step < s.end)
-    first = rank_slice(rank, world_size, segment.batch_size).start
-    whose = f", rank {rank} of {world_size}" if world_size > 1 else ""
-    warmth = temperature_text(temperature)
+    rows = min(draws, limit)
+    whose = f", rank {rank} of {ranks}" if ranks > 1 else ""
+    warmth = temperature_text(plan.temperature(step))
     out.lines([f"step {step:,} of {plan.end:,}, temperature {warmth}{whose}, {draws:,} draws"])
     if rows:
-        out.gap()
-        slots = range(first, first + rows)
+        segment = next(s for s in plan.segments if s.start <= step < s.end)
+        first = rank_slice(rank, ranks, segment.batch_size).start
         names = [plan.names[s] for s in drawn.source[:rows]]
         items, epochs = drawn.item[:rows].tolist(), drawn.epoch[:rows].tolist()
-        out.table(batch_table(slots, names, items, epochs, out.width, out.glyphs))
+        out.gap()
+        out.table(batch_table(range(first, first + rows), names, items, epochs, out.width, out.glyphs))
     if rows < draws:
         out.gap()
         out.lines([f"{rows:,} of {draws:,} draws shown; for all of them: --limit {draws}"])
+
+
+def _whole(option: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise InvalidInput(f"--{option}: got {text!r}; it must be a whole number.") from None

@@ -37,13 +37,9 @@ class Output:
     """
 
     def __init__(self) -> None:
-        from rich.console import Console
-
         from thermix.report.text import glyphs_for
 
-        self.console: Console = Console(
-            file=sys.stdout, width=_width(), highlight=False, markup=False, emoji=False, soft_wrap=False
-        )
+        self.console: Console = _console()
         self.glyphs: Glyphs = glyphs_for(encoding())
 
     @property
@@ -65,6 +61,16 @@ class Output:
     def gap(self) -> None:
         """Print an empty line."""
         self.console.print()
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    class Plain(Console):
+        def on_broken_pipe(self) -> None:  # rich would end the process with status 1
+            raise BrokenPipeError
+
+    return Plain(file=sys.stdout, width=_width(), highlight=False, markup=False, emoji=False)
 
 
 def _width() -> int | None:

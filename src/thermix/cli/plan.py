@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os.path
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from thermix.config import SourceFiles
 
 __all__ = ["plan"]
 
@@ -25,19 +29,20 @@ def plan(
     the second time; "ends at" the step from which on a source is drawn no more. Warnings name what may
     not be meant. The curves begin at 0: full is the highest temperature, and the highest share.
     """
-    from thermix.config import load_plan
+    from thermix.config import read_config
     from thermix.plan.advice import advise
 
-    forecast = load_plan(config).forecast()
-    advice = advise(forecast)
+    said = read_config(config)
+    forecast = said.plan.forecast()
+    advice = advise(forecast, {name: _read_from(files) for name, files in said.files.items()})
     if json:
         from thermix.cli.output import print_json
         from thermix.report.records import plan_record
 
-        print_json(plan_record(forecast, advice))
+        print_json(plan_record(forecast, advice, said.notices))
         return
     from thermix.cli.output import Output
-    from thermix.report.plan_text import curves_text, forecast_table, plan_summary, warnings_text
+    from thermix.report.plan_text import curves_text, forecast_table, plan_summary, remarks_text
 
     out = Output()
     out.lines(plan_summary(forecast, config.name, out.glyphs))
@@ -45,6 +50,15 @@ def plan(
     out.table(forecast_table(forecast, out.width, out.glyphs))
     out.gap()
     out.table(curves_text(forecast, out.width, out.glyphs))
-    for warning in warnings_text(advice, out.glyphs):
+    warnings = list(remarks_text("warning", advice, out.glyphs))
+    notes = list(remarks_text("note", said.notices, out.glyphs))
+    if warnings or notes:
         out.gap()
-        out.lines([warning], style="yellow")
+    out.lines(warnings, style="yellow")
+    out.lines(notes)
+
+
+def _read_from(files: SourceFiles) -> list[str]:
+    """What a source is read from: its paths, with the field where it names one (two fields are two texts)."""
+    field = f" (field {files.field})" if files.field is not None else ""
+    return [(path if "://" in path else os.path.normpath(path)) + field for path in files.path]

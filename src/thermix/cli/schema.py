@@ -12,6 +12,6 @@ def schema() -> None:
     """
     import json
 
-    from thermix.config import json_schema
+    from thermix.config.schema import json_schema
 
-    print(json.dumps(json_schema(), indent=2))
+    print(json.dumps(json_schema(), indent=1, sort_keys=True))  # ASCII, whatever the console can show

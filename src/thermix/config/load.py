@@ -144,6 +144,6 @@ def _unreadable(config: Config, data: Data) -> Iterator[ConfigError]:
             yield place.error(f": it has only a size ({size}); its items cannot be read. Give it a path.")
         elif missing := data.missing(files):
             yield (place / "path").error(
-                f": got {quoted(missing[0])}; nothing lies there, and its size ({size}) is enough "
+                f": got {quoted(missing[0])}, where nothing lies; its size ({size}) is enough "
                 "for a plan only. Prepare the data, or correct the path."
             )

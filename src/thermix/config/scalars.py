@@ -66,9 +66,6 @@ class WrittenFloat(float):
         number.text = text
         return number
 
-    def __reduce__(self) -> tuple[type[WrittenFloat], tuple[float, str]]:
-        return WrittenFloat, (float(self), self.text)
-
 
 def scalar_value(tag: str, text: str) -> object:
     """The value of a scalar: None, a bool, an int, a `WrittenFloat` or a str.

@@ -5,8 +5,8 @@ and marks mistakes with this first line in a configuration (or `thermix schema >
 
     # yaml-language-server: $schema=mix.schema.json
 
-`python -m thermix.config.schema > src/thermix/config/schema.json` writes it anew. Invariant: every
-configuration that thermix reads is valid by it. The converse does not hold: thermix checks more.
+A test compares the two and says how to write it anew. Invariant: every configuration that thermix reads
+is valid by it. The converse does not hold: thermix checks more.
 """
 
 from __future__ import annotations
@@ -17,24 +17,23 @@ from typing import Any, Final
 
 from thermix.config.model import ConfigModel
 from thermix.config.temperatures import ALPHA_KINDS
-from thermix.core.schedule import Constant, Cosine, Geometric, InverseLinear, Join, Linear, Piecewise
-from thermix.core.schedule import Schedule as CoreSchedule
-from thermix.core.schedule import Step, WarmupHold
+from thermix.core import schedule as schedules
+from thermix.core.schedule import Schedule
 
 __all__ = ["json_schema", "schema_text"]
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
-_KINDS: Final[dict[str, type[CoreSchedule]]] = {
-    "constant": Constant,
-    "hold": Constant,
-    "linear": Linear,
-    "inverse_linear": InverseLinear,
-    "geometric": Geometric,
-    "cosine": Cosine,
-    "step": Step,
-    "piecewise": Piecewise,
-    "warmup_hold": WarmupHold,
-    "join": Join,
+_KINDS: Final[dict[str, type[Schedule]]] = {
+    "constant": schedules.Constant,
+    "hold": schedules.Constant,
+    "linear": schedules.Linear,
+    "inverse_linear": schedules.InverseLinear,
+    "geometric": schedules.Geometric,
+    "cosine": schedules.Cosine,
+    "step": schedules.Step,
+    "piecewise": schedules.Piecewise,
+    "warmup_hold": schedules.WarmupHold,
+    "join": schedules.Join,
 }
 _MOMENT: Final = {"$ref": "#/$defs/Moment"}
 _LEVEL: Final = {"$ref": "#/$defs/Level"}
@@ -70,19 +69,17 @@ def schema_text() -> str:
     return json.dumps(json_schema(), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 
 
-def _level_or_schedule(name: str, kinds: dict[str, type[CoreSchedule]]) -> dict[str, Any]:
+def _level_or_schedule(name: str, kinds: dict[str, type[Schedule]]) -> dict[str, Any]:
     """A number, one of the schedules, or a list of those."""
-    schedules = [_schedule(kind, schedule) for kind, schedule in kinds.items()]
+    options = [_schedule(kind, schedule) for kind, schedule in kinds.items()]
     pieces = {"type": "array", "items": {"$ref": f"#/$defs/{name}"}, "minItems": 1}
-    return {"anyOf": [_LEVEL, pieces, *schedules]}
+    return {"anyOf": [_LEVEL, pieces, *options]}
 
 
-def _schedule(kind: str, schedule: type[CoreSchedule]) -> dict[str, Any]:
+def _schedule(kind: str, schedule: type[Schedule]) -> dict[str, Any]:
     keys = schedule.keys()
-    said = (schedule.__doc__ or "").split("\n")[0].replace("`", "")
     return {
         "type": "object",
-        "description": said,
         "properties": {"schedule": {"const": kind}} | {key: _ARGUMENTS[key] for key in (*keys, "from")},
         "required": ["schedule", *(key for key, default in keys.items() if default is MISSING)],
         "additionalProperties": False,
@@ -97,7 +94,8 @@ def _cleaned(schema: Any) -> Any:
         return schema
     if "x-definition" in schema:
         return {"$ref": f"#/$defs/{schema['x-definition']}"}
-    cleaned = {key: _cleaned(below) for key, below in schema.items() if key not in ("title", "default")}
+    noise = {"title"} | ({"default"} if schema.get("default") is None else set())
+    cleaned = {key: _cleaned(below) for key, below in schema.items() if key not in noise}
     for key, below in cleaned.get("properties", {}).items():
         cleaned["properties"][key] = _without_null(below)
     return cleaned
@@ -109,7 +107,3 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
         return schema
     rest = {key: value for key, value in schema.items() if key != "anyOf"}
     return rest | (options[0] if len(options) == 1 else {"anyOf": options})
-
-
-if __name__ == "__main__":
-    print(schema_text(), end="")

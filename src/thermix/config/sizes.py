@@ -94,7 +94,7 @@ class Sizes:
     ) -> int:
         """The size the file says, for data that is not there yet; a part that is not there is refused."""
         here = place / "path"
-        given = f"got {quoted(missing[0])}; nothing lies there"
+        given = f"got {quoted(missing[0])}, where nothing lies"
         if said is None:
             raise here.error(
                 f": {given}.{_near_file(absolute)} Correct the path, or plan before the data exists with "

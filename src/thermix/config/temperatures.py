@@ -133,7 +133,8 @@ def _checked_one(value: object, where: str, kind: object) -> object:
 
 
 def _range_text(least: float, most: float, ends: tuple[float, ...]) -> str:
-    return "".join(f"{end}, " for end in ends) + f"from {least:g} to {most:g}"
+    single = "".join(f"{end}, " for end in ends)
+    return f"{single}{'or ' if single else ''}from {least:g} to {most:g}"
 
 
 def _plain(value: object) -> object:

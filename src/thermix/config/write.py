@@ -22,7 +22,7 @@ from thermix.plan.plan import Plan
 __all__ = ["to_yaml"]
 
 _PLAIN = re.compile(r"[^\W\d_](?:[\w/ -]*[\w/])?|[0-9.]+%|[0-9.]+[kMBGT]? (?:steps?|draws?|tokens?)")
-_NOT_TEXT = frozenset("y n yes no on off true false null nan inf".split())
+_NOT_TEXT = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"])
 _SOURCE_KEYS = ("score", "weight", "items", "max_epochs", "unit")
 _RULES = {"order": "balanced", "pick": "draw"}
 
@@ -123,11 +123,11 @@ def _definition(source: Source, files: SourceFiles | None, sequence_length: int 
 
 
 def _difference(before: Source, after: Source) -> Fields:
-    """The keys that differ, null for one that is taken away; a source that stays as it is, by its size."""
+    """The keys that differ, null for one that is taken away; its size where none does."""
     old = {key: getattr(before, key) for key in _SOURCE_KEYS}
     new = {key: getattr(after, key) for key in _SOURCE_KEYS}
     changed = {key: value for key, value in new.items() if value != old[key]}
-    return changed or {"items": after.items}
+    return changed if changed and "unit" not in changed else changed | {"items": after.items}
 
 
 def _schedule(schedule: Schedule, indent: str) -> Iterator[str]:
@@ -145,8 +145,15 @@ def _short(schedule: Schedule) -> Fields:
     if isinstance(schedule, Join):
         return {"schedule": "join", "pieces": [_short(piece) for piece in schedule.pieces]}
     usual = {key: value for key, value in schedule.keys().items() if value is not MISSING}
-    keys = schedule.to_dict().items()
-    return {key: value for key, value in keys if key not in usual or value != usual[key]}
+    keys = {key: _infinite(value) for key, value in schedule.to_dict().items()}
+    return {key: value for key, value in keys.items() if key not in usual or value != usual[key]}
+
+
+def _infinite(value: object) -> object:
+    """The number for the text that stands for it in JSON."""
+    if isinstance(value, list):
+        return [_infinite(below) for below in value]
+    return math.inf if value == "inf" else value
 
 
 def _given(keys: Fields, indent: str) -> Iterator[str]:
@@ -183,7 +190,5 @@ def _float(value: float) -> str:
 
 def _text(text: str) -> str:
     """A text plain where every YAML reader takes it for one, else in quotes."""
-    if text == "inf":  # as plain data has infinity
-        return ".inf"
     plain = _PLAIN.fullmatch(text) and text.isprintable() and text.lower() not in _NOT_TEXT
     return text if plain else quoted(text)

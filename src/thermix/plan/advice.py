@@ -6,8 +6,7 @@ invariant: codes are stable, each stands for one finding, and the advice comes i
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
@@ -53,14 +52,12 @@ class Advice:
     message: str
 
 
-def advise(
-    forecast: Forecast, paths: Mapping[str, str | os.PathLike[str]] | None = None
-) -> tuple[Advice, ...]:
+def advise(forecast: Forecast, paths: Mapping[str, Sequence[str]] | None = None) -> tuple[Advice, ...]:
     """Return what is worth a second look in a plan.
 
     Args:
         forecast: of the plan.
-        paths: where sources are read from, as far as known; compared as text.
+        paths: what each source is read from, as far as known; compared as text.
 
     Returns:
         Advice in the order of `CODES`, and of sources within a code; empty where there is none.
@@ -118,16 +115,17 @@ def _single_source(forecast: Forecast) -> Iterator[Advice]:
         yield Advice("single_source", wanted[0], message)
 
 
-def _same_path(paths: Mapping[str, str | os.PathLike[str]]) -> Iterator[Advice]:
-    first: dict[str, str] = {}
-    for name, path in paths.items():
-        other = first.setdefault(os.fspath(path), name)
-        if other != name:
+def _same_path(paths: Mapping[str, Sequence[str]]) -> Iterator[Advice]:
+    readers: dict[str, str] = {}
+    for name, read in paths.items():
+        others = {readers.setdefault(path, name): path for path in read}
+        others.pop(name, None)
+        for other, path in others.items():
             yield Advice(
                 "same_path",
                 name,
-                f"{name}: reads the same data as {other} ({os.fspath(path)}); its items are drawn under both "
-                "names, and each counts its own epochs. Keep one, with the weights of both.",
+                f"{name}: reads the same data as {other}, {path}; its items are drawn under both names, and "
+                "each counts its own epochs. Keep one of them, with the weights of both.",
             )
 
 
@@ -185,7 +183,8 @@ def _greedy_temperature(forecast: Forecast) -> Iterator[Advice]:
             yield Advice(
                 "greedy_temperature",
                 None,
-                f"temperature: below {GREEDY_BELOW} from step {int(steps[first]):,}, {temperatures.min():.4g} "
-                "at the least; there practically only the highest score is drawn. To draw others too, end higher.",
+                f"temperature: below {GREEDY_BELOW} from step {int(steps[first]):,}, at the "
+                f"least {temperatures.min():.4g}; there practically only the highest score is drawn. To draw "
+                "others too, end it higher.",
             )
             return

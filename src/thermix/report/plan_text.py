@@ -5,19 +5,19 @@ Everything is read off the forecast; the exact values are in the record (`record
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from thermix.plan.advice import Advice
 from thermix.plan.edits import Edit
 from thermix.plan.forecast import Forecast, SourceForecast
 from thermix.report.curve import curve_text, evenly_picked
 from thermix.report.layout import Column, lay_out
-from thermix.report.records import tokens_of
+from thermix.report.records import Remark, tokens_of
 from thermix.report.text import (
     Glyphs,
     clipped,
@@ -28,11 +28,12 @@ from thermix.report.text import (
     temperature_text,
 )
 
-__all__ = ["curves_text", "forecast_table", "plan_summary", "warnings_text"]
+__all__ = ["curves_text", "forecast_table", "plan_summary", "remarks_text"]
 
 _MAX_CURVE = 60
 _MAX_LABEL = 24
 _FINGERPRINT_SHOWN = 12
+_SHOWN_OF_A_CODE = 3
 
 
 def plan_summary(forecast: Forecast, title: str, glyphs: Glyphs) -> list[str]:
@@ -131,7 +132,17 @@ def _padded(text: str, width: int) -> str:
     return text + " " * (width - cell_len(text))
 
 
-def warnings_text(advice: tuple[Advice, ...], glyphs: Glyphs) -> Iterator[str]:
-    """Yield a paragraph for each warning."""
-    for finding in advice:
-        yield f"warning: {legible(finding.message, glyphs.encoding)}"
+def remarks_text(kind: str, remarks: Sequence[Remark], glyphs: Glyphs) -> Iterator[str]:
+    """Yield a paragraph for each remark, beginning with its kind: "warning", "note".
+
+    Of more than three with one code the first three are shown, and how many more there are.
+    """
+    totals = Counter(remark.code for remark in remarks)
+    seen: Counter[str] = Counter()
+    for remark in remarks:
+        seen[remark.code] += 1
+        if seen[remark.code] <= _SHOWN_OF_A_CODE:
+            yield f"{kind}: {legible(remark.message, glyphs.encoding)}"
+        elif seen[remark.code] == totals[remark.code]:
+            more = totals[remark.code] - _SHOWN_OF_A_CODE
+            yield f"{kind}: {more:,} more of {remark.code}; all are in --json."

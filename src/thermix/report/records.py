@@ -9,17 +9,18 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from thermix.core.temperature import effective_sources, entropy
-from thermix.plan.advice import Advice
-from thermix.plan.forecast import Forecast, SourceForecast
-from thermix.plan.plan import Batch, Plan
 
-__all__ = ["batch_record", "json_text", "plan_record", "probabilities_record"]
+if TYPE_CHECKING:  # `thermix probs` has no plan, and starts sooner without
+    from thermix.plan.forecast import Forecast, SourceForecast
+    from thermix.plan.plan import Batch, Plan
+
+__all__ = ["Remark", "batch_record", "json_text", "plan_record", "probabilities_record", "tokens_of"]
 
 _SOURCE_KEYS = (
     "name",
@@ -57,8 +58,35 @@ def probabilities_record(
     }
 
 
-def plan_record(forecast: Forecast, advice: Sequence[Advice]) -> dict[str, Any]:
-    """Return the record of `thermix plan`; `steps` and `draws` are those that will happen."""
+class Remark(Protocol):
+    """What is said of a plan: an `Advice`, or a notice of its configuration."""
+
+    @property
+    def code(self) -> str:
+        """Its stable name."""
+        ...
+
+    @property
+    def source(self) -> str | None:
+        """The source it is about; None where it is about the plan."""
+        ...
+
+    @property
+    def message(self) -> str:
+        """What is said."""
+        ...
+
+
+def plan_record(
+    forecast: Forecast, warnings: Sequence[Remark], notices: Sequence[Remark] = ()
+) -> dict[str, Any]:
+    """Return the record of `thermix plan`.
+
+    Args:
+        forecast: of the plan; `steps` and `draws` in the record are those that will happen.
+        warnings: about the plan, as `thermix.plan.advice.advise` gives them.
+        notices: about its configuration.
+    """
     plan = forecast.plan
     return {
         "fingerprint": plan.fingerprint,
@@ -76,8 +104,13 @@ def plan_record(forecast: Forecast, advice: Sequence[Advice]) -> dict[str, Any]:
         "effective_sources_last": float(forecast.effective_sources[-1]),
         "segments": [{"start": s.start, "end": s.end, "batch_size": s.batch_size} for s in plan.segments],
         "sources": [_source_record(source) for source in forecast],
-        "warnings": [{"code": a.code, "source": a.source, "message": a.message} for a in advice],
+        "warnings": [_remark_record(warning) for warning in warnings],
+        "notices": [_remark_record(notice) for notice in notices],
     }
+
+
+def _remark_record(remark: Remark) -> dict[str, str | None]:
+    return {"code": remark.code, "source": remark.source, "message": remark.message}
 
 
 def tokens_of(plan: Plan) -> int | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from itertools import accumulate
 from pathlib import Path
 from typing import Any, Literal
 
@@ -44,10 +43,10 @@ class JsonLines(IndexedSource):
         self._paths = tuple(paths)
         self._field = field
         self._files = [index_lines(path) for path in self._paths]
-        self._first_items = [0, *accumulate(len(index.starts) for index in self._files)]
+        self._first_items = np.cumsum([0, *(len(index.starts) for index in self._files)])
         self._reader = FileReader(self._paths, [index.size for index in self._files], name)
         self._fingerprint: str | None = None
-        super().__init__(name, self._first_items[-1])
+        super().__init__(name, int(self._first_items[-1]))
 
     @property
     def unit(self) -> Literal["document"]:
@@ -62,6 +61,7 @@ class JsonLines(IndexedSource):
         up to 64 KiB are seen whole. Names, folders and times do not count, the order of the files does.
         """
         if self._fingerprint is None:
+            self._check_open()
             digest = hashlib.sha256(f"jsonlines {json.dumps(self._field)}\n".encode())
             for path, index in zip(self._paths, self._files, strict=True):
                 digest.update(content_digest(path))
@@ -84,7 +84,7 @@ class JsonLines(IndexedSource):
         return np.searchsorted(self._first_items, items, side="right") - 1
 
     def _span(self, file: int, item: int) -> tuple[int, int]:
-        return self._files[file].place(item - self._first_items[file])
+        return self._files[file].place(item - int(self._first_items[file]))
 
     def _read(self, items: Items) -> list[Any]:
         rows: list[Any] = [None] * len(items)

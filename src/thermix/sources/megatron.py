@@ -50,12 +50,14 @@ class IndexHeader:
         sequences: number of sequences.
         documents: number of document indices, one more than there are documents.
         data_bytes: where the last sequence ends, which is how long the `.bin` must be.
+        size: of the index, in bytes.
     """
 
     dtype: np.dtype[np.integer]
     sequences: int
     documents: int
     data_bytes: int
+    size: int
 
     @property
     def pointers_at(self) -> int:
@@ -82,7 +84,8 @@ def read_header(path: str, name: str) -> IndexHeader:
         code, sequences, documents = _fixed_part(disk)
         dtype = _token_dtype(disk, code)
         _check_size(disk, sequences, documents)
-        return IndexHeader(dtype, sequences, documents, _data_bytes(disk, sequences, dtype.itemsize))
+        data_bytes = _data_bytes(disk, sequences, dtype.itemsize)
+        return IndexHeader(dtype, sequences, documents, data_bytes, disk.size)
 
 
 def _fixed_part(disk: Disk) -> tuple[int, int, int]:

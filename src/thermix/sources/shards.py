@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from io import BytesIO
 from typing import NamedTuple
@@ -35,7 +34,7 @@ class Shard(NamedTuple):
         offset: byte at which the tokens begin.
         tokens: how many there are, at least 1.
         dtype: of a token, as stored.
-        index: header of the `.idx` beside it; None for flat files.
+        header: of the `.idx` beside it; None for flat files.
     """
 
     path: str
@@ -43,7 +42,7 @@ class Shard(NamedTuple):
     offset: int
     tokens: int
     dtype: np.dtype[np.integer]
-    index: IndexHeader | None
+    header: IndexHeader | None
 
     @property
     def index_path(self) -> str:

@@ -1,0 +1,121 @@
+"""Work done ahead of its use: draws in chunks, and blocks of batches by threads, in order.
+
+Nothing here changes a result, only when it is computed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from itertools import islice
+from threading import Lock
+from typing import NamedTuple, TypeVar
+
+from thermix.errors import InvalidInput
+from thermix.plan.plan import Batch, Plan
+
+__all__ = ["DrawsAhead", "ProcessLock", "in_order"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_CHUNK = 1 << 14
+_KEPT = 3
+
+
+class ProcessLock:
+    """A lock between the threads of a process; a process forked while it was held has a free one."""
+
+    def __init__(self) -> None:
+        self._lock, self._process = Lock(), os.getpid()
+
+    def held(self) -> AbstractContextManager[bool]:
+        """The lock, to use in `with`."""
+        if self._process != os.getpid():
+            self._lock, self._process = Lock(), os.getpid()
+        return self._lock
+
+
+class _Chunk(NamedTuple):
+    start: int
+    stop: int
+    draws: Batch
+
+
+class DrawsAhead:
+    """The draws of a rank, computed for many steps at once where steps are asked for one after the other.
+
+    Args:
+        plan, rank, world_size: as for `Plan.batches`.
+    """
+
+    def __init__(self, plan: Plan, rank: int, world_size: int) -> None:
+        self._plan = plan
+        self._rank, self._world_size = rank, world_size
+        self._chunks: deque[_Chunk] = deque(maxlen=_KEPT)
+        self._lock = ProcessLock()
+
+    def steps(self, start: int, stop: int) -> Batch:
+        """The draws (stop - start, b) in steps [start, stop), all of one batch size."""
+        with self._lock.held():
+            chunk = self._holding(start, stop) or self._computed(start, stop)
+        rows = slice(start - chunk.start, stop - chunk.start)
+        draws = chunk.draws
+        return Batch(draws.source[rows], draws.item[rows], draws.epoch[rows])
+
+    def _holding(self, start: int, stop: int) -> _Chunk | None:
+        return next((c for c in self._chunks if c.start <= start and stop <= c.stop), None)
+
+    def _computed(self, start: int, stop: int) -> _Chunk:
+        """The steps asked for, and where they follow on from others, as many more as all that was twice over."""
+        before = next((c for c in self._chunks if c.start <= start <= c.stop), None)
+        ahead = 0 if before is None else 2 * (before.stop - before.start)
+        segment = next(s for s in self._plan.segments if start < s.end or s is self._plan.segments[-1])
+        most = max(1, _CHUNK // segment.batch_size)
+        last = max(stop, min(start + min(ahead, most), segment.end))
+        chunk = _Chunk(start, last, self._plan.batches(start, last, self._rank, self._world_size))
+        self._chunks.append(chunk)
+        return chunk
+
+
+def in_order(make: Callable[[T], R], tasks: Iterable[T], threads: int) -> Iterator[R]:
+    """The results of tasks in their order, made by threads a few tasks ahead.
+
+    Args:
+        make: makes a result; from several threads at once.
+        tasks: of any number; at most 2 * threads results wait at a time.
+        threads: 0 makes each result when it is asked for.
+
+    Yields:
+        The results. An exception of `make` comes in place of its result, and is the last. Closing the
+        iterator, or dropping it, waits for the tasks that have begun and starts no more.
+
+    Raises:
+        InvalidInput: the iterator is used in a process forked from the one that made it.
+    """
+    if threads == 0:
+        yield from map(make, tasks)
+        return
+    todo, process = iter(tasks), os.getpid()
+    waiting: deque[Future[R]] = deque()
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="thermix-reader")
+    try:
+        waiting.extend(pool.submit(make, task) for task in islice(todo, 2 * threads))
+        while waiting:
+            _refuse_forked(process)
+            result = waiting.popleft().result()
+            waiting.extend(pool.submit(make, task) for task in islice(todo, 1))
+            yield result
+    finally:
+        pool.shutdown(wait=process == os.getpid(), cancel_futures=True)
+
+
+def _refuse_forked(process: int) -> None:
+    if process != os.getpid():
+        raise InvalidInput(
+            "batches: the iterator was made before this process was forked, and its threads stayed behind. "
+            "Make it in the process that reads."
+        )
