@@ -66,9 +66,13 @@ class MissingExtra(ThermixError, ImportError):
     """An optional library is not installed; the message prints the command that installs it."""
 
     def __init__(self, library: str, extra: str, purpose: str) -> None:
+        self._given = (library, extra, purpose)
         super().__init__(
             f"{purpose} needs {library}, which is not installed. Install it with: pip install 'thermix[{extra}]'"
         )
+
+    def __reduce__(self) -> tuple[type[MissingExtra], tuple[str, str, str]]:
+        return type(self), self._given
 
 
 class SlowSeekWarning(UserWarning):

@@ -52,7 +52,10 @@ MIXTURES: dict[str, tuple[Callable[[], object], str]] = {
         lambda: Source(items=2**62 + 1),
         r"items: got 46\d+; the most is 2\^62",
     ),
-    "size as a float": (lambda: Source(items=1.5), r"items: got 1\.5; it must be a whole number"),  # type: ignore[arg-type]
+    "size as a float": (
+        lambda: Source(items=1.5),  # type: ignore[arg-type]
+        r"items: got 1\.5; it must be a whole number",
+    ),
     "cap 0": (
         lambda: Source(items=1, max_epochs=0),
         r"max_epochs: got 0; it must be a number > 0\. To leave the source out, remove it or give it weight 0",

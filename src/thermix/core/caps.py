@@ -65,6 +65,7 @@ def spread(
 
     Cost: at most K + 1 passes over the runs, in practice a few.
     """
+    budgets = {i: max(budget, 0) for i, budget in budgets.items()}
     rounds: list[_Round] = []
     free = {i for i in range(len(scores)) if scores[i] > -np.inf}
     # Rounding shares down leaves up to one unit a source and draw to the one that takes the rest.
@@ -127,7 +128,7 @@ def drop(
 
     Cost: one pass over the runs, and one block more for each budget that ends.
     """
-    left = dict(budgets)
+    left = {i: max(budget, 0) for i, budget in budgets.items()}
     pieces = [_Piece(int(edges[0]), scores.copy(), {})]
     step, end = int(edges[0]), int(edges[-1])
     while step < end and left:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thermix.core.bits import hash64
-from thermix.core.permute import Run, permute_sources, shuffled_rows
+from thermix.core.permute import Run, permute_epochs, permute_sources, shuffled_rows
 
 __all__ = ["Era", "Stream", "draw_steps", "grown"]
 
@@ -79,6 +79,22 @@ class Stream:
             epochs[start:stop] += era.first_epoch
             spans.append((start, stop, era.items))
         return positions, epochs, spans
+
+    def first_repeat(self, below: int) -> int | None:
+        """The first of its draws, under number `below`, whose item was drawn before; None if there is none.
+
+        A source that grew begins its second epoch with old and new items mixed: they are looked through.
+        """
+        known = self.eras[0].items
+        if len(self.eras) == 1 or self.eras[1].first_epoch > 1:
+            return known if known < below else None
+        for start in range(self.eras[1].first_draw, below, _SLOTS):
+            draws = np.arange(start, min(start + _SLOTS, below))
+            positions, epochs, _ = self.locate(draws)
+            items = permute_epochs(positions, epochs, self.eras[1].items, self.key)
+            if (items < known).any():
+                return start + int(np.argmax(items < known))
+        return None
 
     def epochs_at(self, draws: int) -> float:
         """Passes over the source after `draws` draws, the last one counted by its part."""

@@ -12,7 +12,9 @@ stays nearest to what it is owed. For a node v with children L and R, at the end
 
 where n are draws, E draws owed, Q shares, b budgets left, each summed over the node's sources. Counts
 never fall, add up exactly, use nothing of the future, and stay within the tree's depth of what is owed,
-for any sequence of shares. A half whose share in a step is 0 gets no draw in it.
+for any sequence of shares. A half whose share in a step is 0 gets no draw in it, unless that would leave
+it more than a draw behind round(f): only shares that go on and off in time with a node's few draws can
+do that, and without the exception such a half would starve.
 
 Everything is exact integer arithmetic (E and z in units of 2^-32, the floor of the product too), so
 that f depends, while the shares hold still, on n_v alone: evaluating at a run's end gives the same as
@@ -41,6 +43,7 @@ UNLIMITED = 1 << 60
 """The budget of a source without a cap, in draws."""
 
 _HALF = 1 << (SHARE_BITS - 1)
+_LAG = 1  # draws that a half of share 0 may stay behind before it is given one all the same
 _ANCHOR_RUNS = 512
 _CELLS = 1 << 15  # (source, column) pairs a scan works on at a time: what stays in the cache
 _LEAST_COLUMNS = 512
@@ -257,6 +260,7 @@ class _Block:
             a, m, b = level.first, level.split, level.last
             n_v = self._n[b] - self._n[a]
             mark = self._wanted(a, m, b, n_v)
+            wanted = mark.copy() if self._zero_column else mark
             most_left = most_right = None
             if budgets is not None:
                 most_left = (budgets.left[depth] - (self._base[m] - self._base[a])[:, 0])[:, None]
@@ -270,7 +274,10 @@ class _Block:
             np.maximum(n_right, 0, out=n_right)
             n_left = n_v - n_right
             if self._zero_column:
-                self._hold_zero_halves(a, m, b, n_v, n_left, most_left, most_right)
+                self._hold_zero_halves(a, m, b, n_v, wanted, n_left)
+                if most_left is not None and most_right is not None:
+                    np.minimum(n_left, most_left, out=n_left)
+                    np.maximum(n_left, n_v - most_right, out=n_left)
                 np.maximum(mark, n_left, out=mark)
             self._n[m] = self._n[a] + n_left
             self._leads.append(mark - n_left)
@@ -293,15 +300,16 @@ class _Block:
         m: NDArray[np.intp],
         b: NDArray[np.intp],
         n_v: Ints,
+        wanted: Ints,
         n_left: Ints,
-        most_left: Ints | None,
-        most_right: Ints | None,
     ) -> None:
-        """A half whose share is 0 throughout the block gets nothing, unless the other's budget is full."""
+        """Give a half whose share is 0 throughout the block what it lacks by more than a draw, no more."""
         no_left = self._q[m, 0] == self._q[a, 0]
         no_right = self._q[b, 0] == self._q[m, 0]
-        n_left[no_left] = 0 if most_right is None else np.maximum(n_v - most_right, 0)[no_left]
-        n_left[no_right] = n_v[no_right] if most_left is None else np.minimum(n_v, most_left)[no_right]
+        least_left = np.clip(wanted - _LAG, 0, n_v)
+        least_right = np.clip(n_v - wanted - _LAG, 0, n_v)
+        n_left[no_left] = least_left[no_left]
+        n_left[no_right] = (n_v - least_right)[no_right]
 
 
 def _prefix(rows: Ints) -> Ints:

@@ -26,9 +26,11 @@ __all__ = [
     "grid_edges",
     "grid_middles",
     "grid_width",
+    "MOST_OWED",
     "owed",
     "quantise",
     "softmax_shares",
+    "split_runs",
 ]
 
 SHARE_BITS = 32
@@ -41,8 +43,11 @@ GRID = 1 << 17
 MAX_DRAWS = 1 << 50
 """A plan has fewer draws than this (at 2,048 tokens a draw: 2.3e18 tokens)."""
 
+MOST_OWED = 1 << 45
+"""Draws that a run may have: `owed` is exact below twice that."""
+
 _FRACTION = ONE - 1
-_LONG_RUNS = 64  # keeps a run below 2^46 draws, which `owed` needs
+_LONG_RUNS = 64
 _SAMPLES = 64
 _CELLS = 1 << 17  # (source, run) pairs worked on at a time: what stays in the cache
 _NARROW = 1 << 31  # up to here, draws * share fits in an int64
@@ -74,6 +79,15 @@ def grid_edges(start: int, stop: int, origin: int, span: int, still: int) -> NDA
     return np.concatenate([np.array([start]), inner, outer[outer > start], np.array([stop])])
 
 
+def split_runs(edges: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """The same edges, and more where a run has over `most` steps: counts do not depend on it."""
+    lengths = np.diff(edges)
+    if not len(lengths) or int(lengths.max()) <= most:
+        return edges
+    long = [np.arange(edges[m], edges[m + 1], most) for m in np.flatnonzero(lengths > most)]
+    return np.unique(np.concatenate([edges, *long]))
+
+
 def grid_width(span: int) -> int:
     """Steps for which a clock of `span` steps holds each temperature: ceil(span / 2^17)."""
     return -(-span // GRID)
@@ -91,7 +105,7 @@ def grid_middles(edges: NDArray[np.int64], origin: int, span: int) -> NDArray[np
 
 @dataclass(frozen=True)
 class Owed:
-    """Draws owed, exactly: `whole` + `fraction` / 2^32; the fraction need not be below 2^32.
+    """Draws owed, exactly: `whole` + `fraction` / 2^32.
 
     Two int64 arrays, because draws in units of 2^-32 pass 2^63 from 2^31 draws on.
     """
@@ -114,14 +128,14 @@ def owed(q: NDArray[np.int64], draws: NDArray[np.int64]) -> Owed:
         draws: (M,) draws in each column, in [0, 2^46].
 
     Returns:
-        `Owed` of (K, M) arrays; fractions are below 2^50.
+        `Owed` of (K, M) arrays; fractions are below 2^32.
     """
     if draws.size == 0 or int(draws.max()) < _NARROW:
         product = q * draws
         return Owed(product >> SHARE_BITS, product & _FRACTION)
     upper = q * (draws >> 16)
-    lower = q * (draws & 0xFFFF)
-    return Owed(upper >> 16, ((upper & 0xFFFF) << 16) + lower)
+    lower = ((upper & 0xFFFF) << 16) + q * (draws & 0xFFFF)
+    return Owed((upper >> 16) + (lower >> SHARE_BITS), lower & _FRACTION)
 
 
 def quantise(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from thermix.core.schedule import Schedule
 from thermix.errors import InvalidInput, PlanError
 from thermix.plan.checks import checked_whole
-from thermix.plan.mixture import Mixture, Source, WhenCapped, as_schedule
+from thermix.plan.mixture import Mixture, Source, WhenCapped, as_schedule, checked_max_epochs
 from thermix.plan.opening import open_segment
 from thermix.plan.segments import Segment
 
@@ -38,6 +38,8 @@ class Edit:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "at_step", checked_whole("at_step", self.at_step, 1))
+        if self.max_epochs is not None:
+            object.__setattr__(self, "max_epochs", checked_max_epochs(self.max_epochs))
         if self.temperature is not None:
             object.__setattr__(self, "temperature", as_schedule(self.temperature))
         if self.batch_size is not None:

@@ -89,7 +89,10 @@ class Forecast:
     counts: Ints
 
     def __getitem__(self, name: str) -> SourceForecast:
-        return next(s for s in self.sources if s.name == name)
+        for source in self.sources:
+            if source.name == name:
+                return source
+        raise KeyError(name)
 
     def __iter__(self) -> Iterator[SourceForecast]:
         return iter(self.sources)
@@ -138,7 +141,7 @@ def _forecast_source(
     last = next(s for s in reversed(plan.segments) if _holds(s, i))
     stream = plan.segments[-1].streams[i]
     draws = int(known[1][-1, i])
-    repeat = _step_of_draw(plan, i, stream.draws_in(1), known) if draws > stream.draws_in(1) else None
+    repeat = stream.first_repeat(draws)
     name = plan.names[i]
     score = last.mixture.sources[name].log_weight
     return SourceForecast(
@@ -152,7 +155,7 @@ def _forecast_source(
         expected_draws=expected,
         draws=draws,
         epochs=stream.epochs_at(draws),
-        first_repeat_step=repeat,
+        first_repeat_step=None if repeat is None else _step_of_draw(plan, i, repeat, known),
         end_step=_end_step(plan, i, draws, known, last),
         capped=_used_up(last, i, draws),
     )
@@ -164,7 +167,7 @@ def _holds(segment: Segment, i: int) -> bool:
 
 def _end_step(plan: Plan, i: int, draws: int, known: tuple[Ints, Ints], last: Segment) -> int | None:
     """The step after the one that uses up its budget, or at which an edit ended it; None if it lasts."""
-    if draws > 0 and _used_up(last, i, draws):
+    if _used_up(last, i, draws):
         step = _step_of_draw(plan, i, draws - 1, known) + 1
     else:
         step = last.end
@@ -173,7 +176,7 @@ def _end_step(plan: Plan, i: int, draws: int, known: tuple[Ints, Ints], last: Se
 
 def _used_up(last: Segment, i: int, draws: int) -> bool:
     budget = last.budgets.get(i)
-    return budget is not None and budget - draws <= last.rules.draws_per_unit(last.batch_size)
+    return budget is not None and draws > 0 and budget - draws <= last.rules.draws_per_unit(last.batch_size)
 
 
 def _step_of_draw(plan: Plan, i: int, draw: int, known: tuple[Ints, Ints]) -> int:

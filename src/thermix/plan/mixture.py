@@ -76,7 +76,7 @@ class Source:
             object.__setattr__(self, "weight", weight)
         object.__setattr__(self, "items", _size(self.items))
         if self.max_epochs is not None:
-            check_max_epochs(self.max_epochs)
+            object.__setattr__(self, "max_epochs", checked_max_epochs(self.max_epochs))
         if self.unit not in ("sequence", "document"):
             raise InvalidInput(f"unit: got {self.unit!r}; it is 'sequence' or 'document'.")
 
@@ -116,28 +116,41 @@ def decimal_text(value: float) -> Fraction:
     return Fraction(Decimal(repr(value)))
 
 
-def check_max_epochs(value: object) -> None:
-    """Refuse a cap that is not a finite number > 0."""
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not math.isfinite(value)
-        or value <= 0
-    ):
+def checked_max_epochs(value: object) -> float:
+    """A cap as a plain int or float; refused where it is no finite number > 0."""
+    number = _plain_number(value)
+    if number is None or not math.isfinite(number) or number <= 0:
         raise InvalidInput(
-            f"max_epochs: got {value!r}; it must be a number > 0. "
+            f"max_epochs: got {_shown(value)}; it must be a number > 0. "
             "To leave the source out, remove it or give it weight 0."
         )
+    return number
 
 
 def _finite(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        raise InvalidInput(f"{name}: got {value!r}; it must be a number.")
-    number = float(value)
+    number = _plain_number(value)
+    if number is None:
+        raise InvalidInput(f"{name}: got {_shown(value)}; it must be a number that a float64 can hold.")
     if not math.isfinite(number):
         out = "To never draw a source, give it weight 0." if name == "score" else "Give any number >= 0."
         raise InvalidInput(f"{name}: got {value!r}; it must be finite. {out}")
-    return number
+    return float(number)
+
+
+def _plain_number(value: object) -> int | float | None:
+    """A number of Python or NumPy as an int or a float; None for anything else, or too large for a float."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        return None
+    try:
+        decimal = float(value)
+    except OverflowError:
+        return None
+    return int(value) if isinstance(value, int | np.integer) else decimal
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:20]}...{text[-10:]} ({len(text)} characters)"
 
 
 def _size(value: object) -> int:
@@ -183,7 +196,7 @@ class Mixture:
         if all(source.log_weight == -math.inf for source in self.sources.values()):
             raise InvalidInput("sources: all weights are 0; at least one source must have a weight > 0.")
         if self.max_epochs is not None:
-            check_max_epochs(self.max_epochs)
+            object.__setattr__(self, "max_epochs", checked_max_epochs(self.max_epochs))
         if self.when_capped not in WHEN_CAPPED:
             raise InvalidInput(
                 f"when_capped: got {self.when_capped!r}; it is one of {', '.join(WHEN_CAPPED)}."
@@ -195,8 +208,18 @@ class Mixture:
         parts += [f"when_capped={self.when_capped!r}"] if self.when_capped != "spread" else []
         return f"Mixture({', '.join(parts)})"
 
+    def __eq__(self, other: object) -> bool:
+        """Whether all is equal, the order of the sources too: it is that of every array about them."""
+        if not isinstance(other, Mixture):
+            return NotImplemented
+        return self._compared == other._compared
+
     def __hash__(self) -> int:
-        return hash((tuple(self.sources.items()), self.temperature, self.max_epochs, self.when_capped))
+        return hash(self._compared)
+
+    @property
+    def _compared(self) -> tuple[object, ...]:
+        return (tuple(self.sources.items()), self.temperature, self.max_epochs, self.when_capped)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -217,13 +240,14 @@ def as_schedule(value: object) -> Schedule:
     """A schedule as it is, a number as a constant one."""
     if isinstance(value, Schedule):
         return value
-    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+    number = _plain_number(value)
+    if number is None:
         raise InvalidInput(
-            f"temperature: got {value!r}; it must be a number >= 0 or a schedule such as "
+            f"temperature: got {_shown(value)}; it must be a number >= 0 or a schedule such as "
             "thermix.linear(5.0, 1.0). "
             "A function cannot be written down with the plan: use thermix.piecewise for other shapes."
         )
-    return Constant(float(value))
+    return Constant(float(number))
 
 
 def _check_names(sources: Mapping[str, Source]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,15 @@ from thermix.core.caps import drop, over_budget, spread
 from thermix.core.draws import Era, Stream, grown
 from thermix.core.multinomial import MultinomialCounts
 from thermix.core.order import UNLIMITED, BalancedCounts
-from thermix.core.shares import MAX_DRAWS, ONE, SHARE_BITS, Shares, softmax_shares
+from thermix.core.shares import (
+    MAX_DRAWS,
+    MOST_OWED,
+    ONE,
+    SHARE_BITS,
+    Shares,
+    softmax_shares,
+    split_runs,
+)
 from thermix.errors import PlanError
 from thermix.plan.mixture import Mixture
 from thermix.plan.segments import Counts, Rules, Segment, Timeline
@@ -27,6 +36,8 @@ from thermix.plan.segments import Counts, Rules, Segment, Timeline
 __all__ = ["open_segment"]
 
 Ints = NDArray[np.int64]
+
+_MOST_RESCALED = 1 << 16
 
 
 def open_segment(
@@ -159,13 +170,13 @@ class _Opening:
         units = self.rules.units_per_step(self.batch_size)
         left = self._units_left()
         scores = self._scores(left)
-        edges = self.timeline.edges(*self.steps)
+        edges = split_runs(self.timeline.edges(*self.steps), max(1, MOST_OWED // units))
         plain = softmax_shares(edges, scores, lambda runs: self._temperatures(edges, runs))
         if self.rules.order == "multinomial":
             self._refuse_caps_with_multinomial()
             key = derive_key(self.rules.seed, "multinomial")
-            scale = self.rules.draws_per_unit(self.batch_size)
-            return plain, MultinomialCounts(plain, key, first_draw // scale, units), self.steps[1], None
+            first_unit = first_draw if self.rules.pick == "draw" else self.steps[0]
+            return plain, MultinomialCounts(plain, key, first_unit, units), self.steps[1], None
         living = [i for i in range(len(scores)) if scores[i] > -np.inf]
         owed_before = self._deficits(before)
         deficits = _handed_over(owed_before, living, plain.weights())
@@ -202,7 +213,9 @@ class _Opening:
     def _deficits(self, before: Segment | None) -> Ints:
         deficits = np.zeros(len(self.names), np.int64)
         if before is not None:
-            deficits[: len(before.names)] = before.counter.deficits(self.steps[0])
+            owed_before = before.counter.deficits(self.steps[0])
+            old, new = (self.rules.draws_per_unit(size) for size in (before.batch_size, self.batch_size))
+            deficits[: len(before.names)] = owed_before if old == new else _rescaled(owed_before, old, new)
         return deficits
 
     def _shares(
@@ -253,12 +266,13 @@ class _Opening:
         needed, have = (end - start) * units, sum(left[i] for i in living)
         if have < needed:
             scale = self.rules.draws_per_unit(self.batch_size)
+            drawn = sum(int(self.drawn[i]) for i in living)
+            allowed = sum(self.budgets[i] for i in living)
+            factor = _rounded_up((needed * scale + drawn + scale * len(living)) / allowed)
             raise PlanError(
-                f"max_epochs: the budgets of all sources add up to {have * scale:,} draws, steps "
-                f"{start} to {end} "
-                f"need {needed * scale:,}. Raise max_epochs by a factor of at least "
-                f"{needed / max(have, 1):.4g}, or "
-                f"end the run at step {start + have // units}."
+                f"max_epochs: the budgets of all sources add up to {have * scale:,} draws, steps {start} to "
+                f"{end} need {needed * scale:,}. Raise max_epochs by a factor of at least {factor:g}, or end "
+                f"the run at step {start + have // units}."
             )
 
     def _stop(self, counter: BalancedCounts, limits: list[int]) -> tuple[int, str | None]:
@@ -283,6 +297,23 @@ class _Opening:
                 "would have no step. Raise the cap, or use a smaller batch."
             )
         return low, by
+
+
+def _rounded_up(factor: float) -> float:
+    """To four digits, none of which makes it smaller."""
+    digit = 10.0 ** (math.floor(math.log10(factor)) - 3)
+    return math.ceil(factor / digit) * digit
+
+
+def _rescaled(deficits: Ints, old: int, new: int) -> Ints:
+    """Deficits in picks of `old` draws as picks of `new`, still summing to 0; no deficit over 2^17 picks.
+
+    The limit keeps `order` exact; a plan passes it where a batch becomes over 65,536 times smaller.
+    """
+    ratio = min(Fraction(old, new), Fraction(_MOST_RESCALED))
+    scaled = np.array([int(d * ratio) for d in deficits.tolist()], np.int64)
+    scaled[int(np.argmax(np.abs(scaled)))] -= int(scaled.sum())
+    return scaled
 
 
 def _handed_over(deficits: Ints, living: list[int], weights: Ints) -> Ints:

@@ -104,6 +104,11 @@ class Plan:
         check_choice("order", self.order, ("balanced", "multinomial"))
         check_choice("pick", self.pick, ("draw", "batch"))
         object.__setattr__(self, "edits", tuple(self.edits))
+        for number, edit in enumerate(self.edits):
+            if not isinstance(edit, Edit):
+                raise InvalidInput(
+                    f"edits[{number}]: got {edit!r}; edits are made by plan.edit(at_step=...)."
+                )
         object.__setattr__(self, "segments", self._opened())
         _check_epochs(self)
 
@@ -157,7 +162,8 @@ class Plan:
             float, or float64 (S,). A plan whose schedule runs over more than 131,072 steps holds each
             temperature for ceil(steps / 131,072) steps.
         """
-        return self._per_segment(step, self.end, lambda segment, steps: segment.timeline.temperatures(steps))
+        temperatures = self._per_segment(step, self.end, lambda s, steps: s.timeline.temperatures(steps))
+        return temperatures if isinstance(temperatures, np.ndarray) else float(temperatures)
 
     def probabilities(self, step: ArrayLike) -> NDArray[np.float64]:
         """The probability of every source at a step, after caps: exact multiples of 2^-32.
@@ -357,9 +363,9 @@ class Plan:
                     f"step: got {step!r}; steps are whole numbers, one or an array of shape (S,)."
                 )
             asked = asked.astype(np.int64)
-        flat = np.atleast_1d(asked).astype(np.int64)
-        for extreme in (flat.min(), flat.max()) if len(flat) else ():
+        for extreme in (asked.min(), asked.max()) if asked.size else ():
             self._checked_step(int(extreme), below)
+        flat = np.atleast_1d(asked).astype(np.int64)
         distinct, inverse = np.unique(flat, return_inverse=True)
         cuts = np.searchsorted(distinct, [s.start for s in self.segments[1:]])
         pieces = np.split(distinct, cuts)

@@ -22,7 +22,8 @@ __all__ = ["DrawsAhead", "ProcessLock", "in_order"]
 T = TypeVar("T")
 R = TypeVar("R")
 
-_CHUNK = 1 << 14
+_FIRST_CHUNK = 1 << 11  # draws; so few cost as much as one
+_CHUNK = 1 << 16
 _KEPT = 3
 
 
@@ -70,12 +71,11 @@ class DrawsAhead:
         return next((c for c in self._chunks if c.start <= start and stop <= c.stop), None)
 
     def _computed(self, start: int, stop: int) -> _Chunk:
-        """The steps asked for, and where they follow on from others, as many more as all that was twice over."""
-        before = next((c for c in self._chunks if c.start <= start <= c.stop), None)
-        ahead = 0 if before is None else 2 * (before.stop - before.start)
+        """The steps asked for and some more; many more where they go on from steps asked for before."""
+        goes_on = any(c.start <= start <= c.stop for c in self._chunks)
         segment = next(s for s in self._plan.segments if start < s.end or s is self._plan.segments[-1])
-        most = max(1, _CHUNK // segment.batch_size)
-        last = max(stop, min(start + min(ahead, most), segment.end))
+        more = (_CHUNK if goes_on else _FIRST_CHUNK) // segment.batch_size
+        last = max(stop, min(start + more, segment.end))
         chunk = _Chunk(start, last, self._plan.batches(start, last, self._rank, self._world_size))
         self._chunks.append(chunk)
         return chunk

@@ -28,7 +28,7 @@ from thermix.sources.rows import RowType, SequenceRows
 
 __all__ = ["BatchReader", "DeliveredBatch"]
 
-_BLOCK_BYTES = int(os.environ.get("BLOCK",1<<22))
+_BLOCK_BYTES = int(os.environ.get("BLOCK", 1 << 22))
 _BLOCK_DOCUMENTS = 256
 _THREADS = min(2, os.cpu_count() or 1)
 
@@ -110,7 +110,9 @@ class BatchReader:
         Cost: draws are computed ahead where steps are read one after the other.
         """
         step = self._checked_step(step, self._plan.end)
-        rows = self._rows(self._draws.steps(step, step + 1), self._into(None if out is None else out[np.newaxis]))
+        rows = self._rows(
+            self._draws.steps(step, step + 1), self._into(None if out is None else out[np.newaxis])
+        )
         return cast("Rows", rows[0]) if out is None else out
 
     def read_steps(self, start: int, stop: int, out: NDArray[Any] | None = None) -> Rows:
@@ -200,7 +202,9 @@ class BatchReader:
                 raise InvalidInput("out: got an array, and documents are read into lists. Leave it out.")
             return np.empty
         dtype = self._sequences.dtype
-        return (lambda shape: np.empty(shape, dtype)) if out is None else partial(checked_out, out, dtype=dtype)
+        return (
+            (lambda shape: np.empty(shape, dtype)) if out is None else partial(checked_out, out, dtype=dtype)
+        )
 
     def _checked_step(self, step: object, below: int) -> int:
         number = checked_whole("step", step)

@@ -20,7 +20,8 @@ __all__ = ["Gatherable", "RowType", "SequenceRows"]
 RowType = Literal["int64", "int32", "storage"]
 
 import os
-_STAGE_BYTES = int(os.environ.get("STAGE",1<<19))
+
+_STAGE_BYTES = int(os.environ.get("STAGE", 1 << 19))
 """Gathered before it is cast: enough that calls do not count, little enough to stay in a core's cache."""
 
 
