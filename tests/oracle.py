@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 ONE = 1 << 32
 HALF = 1 << 31
+LAG = 1
 
 
 @dataclass(frozen=True)
@@ -74,14 +75,16 @@ class Balanced:
         ahead = (n << 32) - _sum(self.owed, node)
         product = ahead * q_left // (q_left + q_right) if q_left + q_right else 0
         wanted = (_sum(self.owed, left) + product + HALF) >> 32
-        wanted = max(min(wanted, most_left), n - most_right)
-        mark = self.marks[node.leaves] = max(self.marks.get(node.leaves, 0), wanted)
-        if q_right == 0:  # a half whose share is 0 gets no draw, unless the other's budget is full
-            n_left = min(n - n_right, most_left)
+        within = max(min(wanted, most_left), n - most_right)
+        mark = self.marks[node.leaves] = max(self.marks.get(node.leaves, 0), within)
+        new = n - n_left - n_right
+        if q_right == 0:  # a half whose share is 0 gets what it lacks by more than a draw, no more
+            n_left = n - max(n_right, min(n - wanted - LAG, n_right + new))
         elif q_left == 0:
-            n_left = max(n_left, n - most_right)
+            n_left = max(n_left, min(wanted - LAG, n_left + new))
         else:
             n_left = n - max(n_right, n - mark)
+        n_left = max(min(n_left, most_left), n - most_right)
         self.marks[node.leaves] = max(mark, n_left)
         self._divide(left, n_left, q)
         self._divide(right, n - n_left, q)

@@ -79,8 +79,7 @@ def imports(text: str, package: str = "thermix") -> Iterator[Import]:
                 full = ".".join(filter(None, [base, module]))
                 yield from (Import(node.lineno, full, alias.name) for alias in names)
             case ast.Call(
-                func=ast.Name(id="import_module" | "__import__")
-                | ast.Attribute(attr="import_module"),
+                func=ast.Name(id="import_module" | "__import__") | ast.Attribute(attr="import_module"),
                 args=[ast.Constant(value=str(module)), *_],
             ):
                 yield Import(node.lineno, module, "")

@@ -151,9 +151,7 @@ def page_name(path: Path) -> str:
 
 
 @pytest.mark.parametrize("path", PAGES, ids=page_name)
-def test_the_code_of_a_page_runs(
-    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_code_of_a_page_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     if waiting := run_page(path.read_text("utf-8"), tmp_path):
         pytest.skip("; ".join(waiting))
@@ -195,9 +193,7 @@ def test_a_page_that_is_wrong_fails(page: str, problem: str, tmp_path: Path) -> 
     assert problem in str(caught.value)
 
 
-def test_output_that_differs_from_the_page_fails(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_output_that_differs_from_the_page_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     program = tmp_path / "thermix"

@@ -233,7 +233,6 @@ def test_at_temperature_0_the_next_best_source_takes_over() -> None:
         assert shares[0].sum() == 5
 
 
-@pytest.mark.xfail(reason="defect: a negative budget makes negative shares")
 @pytest.mark.parametrize("bend", [spread, drop])
 def test_a_source_that_is_owed_more_than_its_budget_at_the_start_has_share_0(
     bend: Callable[..., Shares],

@@ -77,7 +77,6 @@ def test_errors_come_back_from_another_process_as_they_were(error: type[ThermixE
     assert str(back) == "sources: got none."
 
 
-@pytest.mark.xfail(reason="defect: MissingExtra cannot be unpickled")
 def test_a_missing_library_comes_back_from_another_process() -> None:
     error = MissingExtra("altair", "report", "A chart")
     assert str(pickle.loads(pickle.dumps(error))) == str(error)

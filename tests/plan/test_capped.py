@@ -195,7 +195,6 @@ def in_arrears(when: WhenCapped) -> Plan:
     return plan.edit(at_step=10, sources=sources, when_capped=when)
 
 
-@pytest.mark.xfail(reason="defect: negative shares; counts jump at the edit")
 @pytest.mark.parametrize("when", ["spread", "drop"])
 def test_a_source_owed_more_than_its_cap_allows_keeps_all_shares_above_0(when: WhenCapped) -> None:
     plan = in_arrears(when)

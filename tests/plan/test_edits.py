@@ -202,7 +202,6 @@ def test_edits_given_at_once_are_those_made_one_after_the_other() -> None:
     assert Plan(one.mixture, 100, 8, edits=one.edits) == one
 
 
-@pytest.mark.xfail(reason="defect: first_draw // batch size numbers picks again")
 def test_the_picks_of_independent_draws_are_not_used_twice_where_the_batch_size_changes() -> None:
     """Half the batch size: picks must not begin again at numbers that were used."""
     plan = Plan(mixture({"a": 1.0, "b": 1.0}), 400, 8, order="multinomial", pick="batch")
@@ -211,7 +210,6 @@ def test_the_picks_of_independent_draws_are_not_used_twice_where_the_batch_size_
     assert picks[100:200] != picks[200:300]
 
 
-@pytest.mark.xfail(reason="defect: deficits are carried over in picks")
 def test_what_is_owed_keeps_its_worth_in_draws_where_pick_batch_changes_its_batch_size() -> None:
     """Draws owed do not become a thousand times more when a pick becomes a thousand draws."""
     plan = Plan(mixture({"a": 1.0, "b": 1.0}, items=10**6), 11, 1, pick="batch")

@@ -58,7 +58,7 @@ MIXTURES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "cap 0": (
         lambda: Source(items=1, max_epochs=0),
-        r"max_epochs: got 0; it must be a number > 0\. To leave the source out, remove it or give it weight 0",
+        r"max_epochs: got 0; it must be a number > 0\. To leave the source out, remove it or give it weight",
     ),
     "cap infinite": (lambda: Source(items=1, max_epochs=INF), r"max_epochs: got inf"),
     "cap of all 0": (lambda: Mixture({"a": Source(items=1)}, max_epochs=-1), r"max_epochs: got -1"),
@@ -113,7 +113,7 @@ PLANS: dict[str, tuple[Callable[[], object], str]] = {
         lambda: Plan(
             Mixture({"a": Source(items=9), "b": Source(items=4)}, max_epochs=1), steps=5, batch_size=4
         ),
-        r"budgets of all sources add up to 13 draws, steps 0 to 5 need 20\. .*factor of at least 1\.538, or "
+        r"budgets of all sources add up to 13 draws, steps 0 to 5 need 20\. .*factor of at least 1\.556, or "
         r"end the run at step 3",
     ),
     "cap with error": (
@@ -235,7 +235,6 @@ def test_a_plan_that_cannot_be_changed_so_is_a_plan_error(name: str) -> None:
         ALL[name][0]()
 
 
-@pytest.mark.xfail(reason="defect: OverflowError")
 @pytest.mark.parametrize(
     "call",
     [
@@ -250,24 +249,20 @@ def test_an_integer_that_no_float_can_hold_is_refused(call: Callable[[], object]
         call()
 
 
-@pytest.mark.xfail(reason="defect: decimal.InvalidOperation")
 @pytest.mark.parametrize("limit", [np.float64(1.5), np.float32(1.5)])
 def test_a_cap_may_be_a_number_of_numpy(limit: Any) -> None:
     assert capped(limit, "spread").segments[0].budgets == {0: 15}
 
 
-@pytest.mark.xfail(reason="defect: refused")
 def test_a_cap_may_be_a_whole_number_of_numpy() -> None:
     assert capped(np.int64(2), "spread").segments[0].budgets == {0: 20}
 
 
-@pytest.mark.xfail(reason="defect: wraps around")
 def test_a_step_that_no_int64_holds_is_named_as_it_was_given() -> None:
     with pytest.raises(InvalidInput, match="got 9223372036854775808"):
         two().counts(2**63)
 
 
-@pytest.mark.xfail(reason="defect: AttributeError")
 def test_what_is_no_edit_is_refused() -> None:
     with pytest.raises(InvalidInput, match="edits"):
         two(edits=({"at_step": 2},))
@@ -278,7 +273,6 @@ def budgets_plan(factor: float, steps: int) -> Plan:
     return Plan(Mixture(sources, max_epochs=factor), steps=steps, batch_size=1)
 
 
-@pytest.mark.xfail(reason="defect: the factor is rounded down")
 def test_both_ways_out_of_budgets_that_do_not_cover_the_draws_work() -> None:
     with pytest.raises(PlanError, match=r"or end the run at step 1014") as refused:
         budgets_plan(1, 12_344)

@@ -19,6 +19,7 @@ from thermix.core.temperature import softmax_rows
 __all__ = [
     "GRID",
     "MAX_DRAWS",
+    "MOST_OWED",
     "ONE",
     "SHARE_BITS",
     "Owed",
@@ -26,7 +27,6 @@ __all__ = [
     "grid_edges",
     "grid_middles",
     "grid_width",
-    "MOST_OWED",
     "owed",
     "quantise",
     "softmax_shares",

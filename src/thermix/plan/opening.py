@@ -8,6 +8,7 @@ the segment is used.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -266,14 +267,31 @@ class _Opening:
         needed, have = (end - start) * units, sum(left[i] for i in living)
         if have < needed:
             scale = self.rules.draws_per_unit(self.batch_size)
-            drawn = sum(int(self.drawn[i]) for i in living)
-            allowed = sum(self.budgets[i] for i in living)
-            factor = _rounded_up((needed * scale + drawn + scale * len(living)) / allowed)
+            factor = self._enough(living, needed)
             raise PlanError(
                 f"max_epochs: the budgets of all sources add up to {have * scale:,} draws, steps {start} to "
                 f"{end} need {needed * scale:,}. Raise max_epochs by a factor of at least {factor:g}, or end "
                 f"the run at step {start + have // units}."
             )
+
+    def _enough(self, living: list[int], needed: int) -> float:
+        """The least factor of four digits by which budgets cover `needed` decisions if all caps are raised."""
+        scale = self.rules.draws_per_unit(self.batch_size)
+        allowed = sum(self.budgets[i] for i in living)
+        drawn = sum(int(self.drawn[i]) for i in living)
+        least = Fraction(needed * scale + drawn, allowed)
+        digit = Fraction(10) ** (math.floor(math.log10(least)) - 3)
+
+        def covers(digits: int) -> bool:
+            budgets = {i: math.floor(digits * digit * self.budgets[i]) for i in living}
+            return sum((budgets[i] - int(self.drawn[i])) // scale for i in living) >= needed
+
+        first, last = (
+            math.ceil(least / digit),
+            math.ceil((least + Fraction(scale * len(living), allowed)) / digit),
+        )
+        digits = bisect_left(range(first, last + 1), True, key=covers) + first
+        return float(digits * digit)
 
     def _stop(self, counter: BalancedCounts, limits: list[int]) -> tuple[int, str | None]:
         """Where the first budget would be passed: the last step by which none is, and whose it is."""
@@ -297,12 +315,6 @@ class _Opening:
                 "would have no step. Raise the cap, or use a smaller batch."
             )
         return low, by
-
-
-def _rounded_up(factor: float) -> float:
-    """To four digits, none of which makes it smaller."""
-    digit = 10.0 ** (math.floor(math.log10(factor)) - 3)
-    return math.ceil(factor / digit) * digit
 
 
 def _rescaled(deficits: Ints, old: int, new: int) -> Ints:

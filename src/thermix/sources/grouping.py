@@ -1,9 +1,9 @@
-"""Draws of many sources, grouped so that each source is asked once, for items that lie near each other."""
+"""Draws of many sources, put in the order of source and item, so that each source is asked once."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,27 +11,23 @@ from numpy.typing import NDArray
 
 from thermix.errors import InvalidInput
 from thermix.sources.ahead import ProcessLock
-from thermix.sources.base import ItemSource, Items, Rows
+from thermix.sources.base import Items, ItemSource, Rows
 
-__all__ = ["Group", "SourceGroups"]
+__all__ = ["Grouped", "SourceGroups"]
 
 
-class Group(NamedTuple):
-    """Some draws of one source.
+class Grouped(NamedTuple):
+    """Draws (n,) in the order of source and item.
 
     Attributes:
-        number: of the source.
-        places: of the draws among all (n,).
-        items: that they are (n,), increasing or equal.
+        order: their places before.
+        items: that they are.
+        runs: (source number, start, end) of each source that is drawn; its draws are [start, end).
     """
 
-    number: int
-    places: NDArray[np.intp]
+    order: NDArray[np.intp]
     items: Items
-
-    def part(self, start: int, stop: int) -> Group:
-        """Some of its draws, by their place in it."""
-        return Group(self.number, self.places[start:stop], self.items[start:stop])
+    runs: list[tuple[int, int, int]]
 
 
 class SourceGroups:
@@ -56,45 +52,51 @@ class SourceGroups:
         source = self._sources[number]
         if source is None:
             raise InvalidInput(
-                f"sources.{self.names[number]}: it is drawn here, and was not given to the reader. Give it too."
+                f"sources.{self.names[number]}: it is drawn here, and the reader was not given it. Give it too."
             )
         return source
 
-    def split(self, source: NDArray[np.int32], item: Items) -> Iterator[Group]:
-        """The draws (n,), source by source; those that do not occur are left out."""
-        order = np.argsort(self._firsts[source] + item)
-        sources, items = source[order], item[order]
-        ends = [*((sources[1:] != sources[:-1]).nonzero()[0] + 1).tolist(), len(order)]
-        start = 0
-        for end in ends if len(order) else ():
-            yield Group(int(sources[start]), order[start:end], items[start:end])
-            start = end
+    def check_given(self, number: int) -> None:
+        """Refuse a draw from a source that is not there."""
+        if self._sources[number] is None:
+            self[number]
 
-    def read(self, group: Group) -> Rows:
-        """The items of a group, by one thread at a time; an exception of the source's carries its name."""
-        source = self[group.number]
-        with self._locks[group.number].held():
+    def group(self, source: NDArray[np.int32], item: Items) -> Grouped:
+        """Put draws (n,) in order."""
+        order = np.argsort(self._firsts.take(source) + item)
+        sources = source.take(order)
+        starts = [0, *((sources[1:] != sources[:-1]).nonzero()[0] + 1).tolist()] if len(order) else []
+        numbers = sources.take(starts).tolist() if starts else []
+        return Grouped(
+            order, item.take(order), list(zip(numbers, starts, [*starts[1:], len(order)], strict=False))
+        )
+
+    def read(self, number: int, items: Items) -> Rows:
+        """Items of a source, by one thread at a time; an exception of the source's own carries its name."""
+        source = self[number]
+        with self._locks[number].held():
             try:
-                return source.read(group.items)
+                return source.read(items)
             except Exception as error:
-                _name_source(error, self.names[group.number])
+                _name_source(error, self.names[number])
                 raise
 
     def documents(self, source: NDArray[np.int32], item: Items) -> list[Any]:
-        """The row of each draw (n,), in order."""
+        """The row of each draw (n,), in their order."""
+        grouped = self.group(source, item)
         rows: list[Any] = [None] * len(item)
-        for group in self.split(source, item):
-            for place, row in zip(group.places.tolist(), self.read(group), strict=True):
+        for number, start, end in grouped.runs:
+            found = self.read(number, grouped.items[start:end])
+            for place, row in zip(grouped.order[start:end].tolist(), found, strict=True):
                 rows[place] = row
         return rows
 
 
 def _name_source(error: Exception, name: str) -> None:
-    if f"sources.{name}" in str(error):
-        return
     note = f"while reading source {name!r}"
+    if f"sources.{name}:" in str(error) or note in getattr(error, "__notes__", ()):
+        return
     if sys.version_info >= (3, 11):
-        if note not in getattr(error, "__notes__", ()):
-            error.add_note(note)
+        error.add_note(note)
     elif len(error.args) == 1 and isinstance(error.args[0], str):
         error.args = (f"{error.args[0]} ({note})",)

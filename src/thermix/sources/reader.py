@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from itertools import count
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,8 +35,7 @@ _THREADS = min(2, os.cpu_count() or 1)
 _Span = tuple[int, int]
 
 
-@dataclass(frozen=True, eq=False)
-class DeliveredBatch:
+class DeliveredBatch(NamedTuple):
     """One rank's share of one step, with what it is made of.
 
     Attributes:
@@ -168,8 +167,7 @@ class BatchReader:
 
         with closing(in_order(block, spans, threads)) as blocks:
             for start, draws, rows in blocks:
-                for i in range(len(rows)):
-                    yield DeliveredBatch(start + i, rows[i], draws.source[i], draws.item[i], draws.epoch[i])
+                yield from map(DeliveredBatch, count(start), rows, draws.source, draws.item, draws.epoch)
 
     def _spans(self, start: int, stop: int) -> Iterator[_Span]:
         """Steps cut into blocks worth a thread's while, each of one batch size."""

@@ -5,51 +5,33 @@ Invariant: row i is the item of draw i, in whatever order the rows were gathered
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, Protocol, TypeGuard
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from thermix.errors import DataError, InvalidInput
 from thermix.plan.checks import check_choice
-from thermix.sources.base import ItemSource, Items
-from thermix.sources.grouping import Group, SourceGroups
+from thermix.sources.base import Items
+from thermix.sources.grouping import Grouped, SourceGroups
 
-__all__ = ["Gatherable", "RowType", "SequenceRows"]
+__all__ = ["RowType", "SequenceRows"]
 
 RowType = Literal["int64", "int32", "storage"]
 
-import os
-
-_STAGE_BYTES = int(os.environ.get("STAGE", 1 << 19))
-"""Gathered before it is cast: enough that calls do not count, little enough to stay in a core's cache."""
+_STAGE_BYTES = 1 << 19  # gathered before it is cast: many rows a call, and still in the core's cache
 
 
-class Gatherable(ItemSource, Protocol):
-    """A source that copies its sequences into a given array, for several threads at once."""
+class _Gatherable(Protocol):
+    """What copies sequences of a source into a given array, for several threads at once."""
 
     @property
-    def dtype(self) -> np.dtype[Any]:
-        """Of a token, as stored."""
-        ...
+    def dtype(self) -> np.dtype[Any]: ...
 
     @property
-    def row_length(self) -> int:
-        """Tokens in a row."""
-        ...
+    def row_length(self) -> int: ...
 
-    def gather(self, items: Items, out: NDArray[Any]) -> None:
-        """Copy items (n,), increasing or equal, into rows (n, row_length) of the stored dtype."""
-        ...
-
-
-def _is_gatherable(source: ItemSource) -> TypeGuard[Gatherable]:
-    return hasattr(source, "gather")  # isinstance would evaluate every property, the fingerprint too
-
-
-class _Stored(NamedTuple):
-    dtype: np.dtype[Any]
-    row_length: int
+    def gather(self, items: Items, out: NDArray[Any]) -> None: ...
 
 
 class SequenceRows:
@@ -64,82 +46,119 @@ class SequenceRows:
         row_length: tokens in a row.
 
     Raises:
-        InvalidInput: row lengths, or with "storage" stored types, differ.
+        InvalidInput: row lengths or, with "storage", stored types differ.
     """
 
     def __init__(self, sources: SourceGroups, dtype: RowType) -> None:
         check_choice("dtype", dtype, ("int64", "int32", "storage"))
         self._sources = sources
-        self._stored = {number: _stored(sources, number) for number in sources.given}
-        first = self._stored[sources.given[0]]
+        self._gatherable = {number: _gatherable(sources, number) for number in sources.given}
+        first = self._gatherable[sources.given[0]]
         self.row_length = first.row_length
-        self._row_bytes = max(stored.row_length * stored.dtype.itemsize for stored in self._stored.values())
         self.dtype = first.dtype if dtype == "storage" else np.dtype(dtype)
-        for number, stored in self._stored.items():
-            self._check_like_first(number, stored, dtype)
+        for number, other in self._gatherable.items():
+            self._check_like_first(number, other, dtype)
 
     def fill(self, source: NDArray[np.int32], item: Items, out: NDArray[Any]) -> None:
         """Write the row of each draw.
 
         Args:
-            source, item: the draws (n,).
+            source: of the draws (n,).
+            item: of the draws (n,).
             out: (n, row_length) of `dtype`.
         """
-        stage = np.empty(max(_STAGE_BYTES, self._row_bytes), np.uint8)
-        for group in self._sources.split(source, item):
-            found = self._sources[group.number]
-            if _is_gatherable(found):
-                self._gather(found, group, stage, out)
-            else:
-                out[group.places] = self._fitting(group, self._read(group))
+        grouped = self._sources.group(source, item)
+        stage = _Stage(grouped, out, self._sources)
+        for number, _, end in grouped.runs:
+            self._sources.check_given(number)
+            stage.gather(self._gatherable[number], end)
+        stage.flush()
 
-    def _gather(self, source: Gatherable, group: Group, stage: NDArray[np.uint8], out: NDArray[Any]) -> None:
-        dtype, row_length = self._stored[group.number]
-        many = len(stage) // (row_length * dtype.itemsize)
-        for start in range(0, len(group.items), many):
-            part = group if len(group.items) <= many else group.part(start, start + many)
-            staged = np.ndarray((len(part.items), row_length), dtype, stage)
-            source.gather(part.items, staged)
-            out[part.places] = self._fitting(part, staged)
-
-    def _read(self, group: Group) -> NDArray[Any]:
-        rows, shape = np.asarray(self._sources.read(group)), (len(group.items), self.row_length)
-        if rows.shape != shape or rows.dtype.kind not in "iu":
-            raise DataError(
-                f"sources.{self._sources.names[group.number]}: read {rows.dtype} of shape {rows.shape}; "
-                f"{shape[0]} rows are whole numbers of shape {shape}. Correct the source."
-            )
-        return rows
-
-    def _fitting(self, group: Group, rows: NDArray[Any]) -> NDArray[Any]:
-        """The rows, if the type asked for holds their tokens."""
-        if not np.can_cast(rows.dtype, self.dtype, "safe") and rows.size:
-            bounds = np.iinfo(self.dtype)
-            for token in (int(rows.min()), int(rows.max())):
-                if not bounds.min <= token <= bounds.max:
-                    raise DataError(
-                        f"sources.{self._sources.names[group.number]}: items {group.items[0]} to {group.items[-1]} hold "
-                        f"token {token}; {self.dtype} holds {bounds.min} to {bounds.max}. Ask for int64."
-                    )
-        return rows
-
-    def _check_like_first(self, number: int, stored: _Stored, dtype: RowType) -> None:
+    def _check_like_first(self, number: int, other: _Gatherable, dtype: RowType) -> None:
         names, first = self._sources.names, self._sources.given[0]
-        if stored.row_length != self.row_length:
+        if other.row_length != self.row_length:
             raise InvalidInput(
-                f"sources.{names[number]}: its rows have {stored.row_length} tokens, those of {names[first]!r} "
-                f"{self.row_length}; the rows of a batch are of one length. Open both with one sequence_length."
+                f"sources.{names[number]}: its rows have {other.row_length} tokens, those of {names[first]!r} "
+                f"{self.row_length}; a batch has rows of one length. Open both with one sequence_length."
             )
-        if dtype == "storage" and stored.dtype != self.dtype:
+        if dtype == "storage" and other.dtype != self.dtype:
             raise InvalidInput(
-                f"dtype: got 'storage', and {names[first]!r} stores {self.dtype} where {names[number]!r} stores "
-                f"{stored.dtype}; a batch has one type. Ask for int32 or int64."
+                f"dtype: got 'storage', and {names[first]!r} stores {self.dtype} where {names[number]!r} "
+                f"stores {other.dtype}; a batch has one type. Ask for int32 or int64."
             )
 
 
-def _stored(sources: SourceGroups, number: int) -> _Stored:
+class _Stage:
+    """Rows in the type they are stored in, on their way from the sources to `out`, in the grouped order."""
+
+    def __init__(self, grouped: Grouped, out: NDArray[Any], sources: SourceGroups) -> None:
+        self._grouped = grouped
+        self._out = out
+        self._sources = sources
+        self._rows = out[:0]
+        self._first = self._next = 0  # draws [first, next) wait in the rows
+        self._fits = True
+
+    def gather(self, source: _Gatherable, end: int) -> None:
+        """Fetch a source's draws, from the next one up to `end`."""
+        if source.dtype != self._rows.dtype or not len(self._rows):
+            self.flush()
+            self._rows = _stage_rows(source)
+            self._fits = np.can_cast(source.dtype, self._out.dtype, "safe")
+        while self._next < end:
+            place = self._next - self._first
+            stop = min(end, self._first + len(self._rows))
+            source.gather(self._grouped.items[self._next : stop], self._rows[place : stop - self._first])
+            self._next = stop
+            if stop - self._first == len(self._rows):
+                self.flush()
+
+    def flush(self) -> None:
+        """Cast the rows that wait into their places."""
+        rows = self._rows[: self._next - self._first]
+        if not self._fits and rows.size:
+            self._refuse_misfits(rows)
+        self._out[self._grouped.order[self._first : self._next]] = rows
+        self._first = self._next
+
+    def _refuse_misfits(self, rows: NDArray[Any]) -> None:
+        bounds = np.iinfo(self._out.dtype)
+        for place in (rows.argmin(), rows.argmax()):
+            token, draw = int(rows.flat[place]), self._first + int(place) // rows.shape[1]
+            if not bounds.min <= token <= bounds.max:
+                number = next(number for number, _, end in self._grouped.runs if draw < end)
+                raise DataError(
+                    f"sources.{self._sources.names[number]}: item {self._grouped.items[draw]} holds token {token}; "
+                    f"{self._out.dtype} holds {bounds.min} to {bounds.max}. Ask for int64."
+                )
+
+
+def _stage_rows(source: _Gatherable) -> NDArray[Any]:
+    many = max(1, _STAGE_BYTES // (source.row_length * source.dtype.itemsize))
+    return np.empty((many, source.row_length), source.dtype)
+
+
+class _Copied:
+    """A source that knows `read` only, made gatherable; its type is that of its first item."""
+
+    def __init__(self, sources: SourceGroups, number: int) -> None:
+        self._sources = sources
+        self._number = number
+        first = np.asarray(sources.read(number, np.zeros(1, np.int64)))
+        self.dtype, self.row_length = first.dtype, first.shape[1]
+
+    def gather(self, items: Items, out: NDArray[Any]) -> None:
+        rows = np.asarray(self._sources.read(self._number, items))
+        if rows.shape != out.shape or not np.can_cast(rows.dtype, out.dtype, "safe"):
+            raise DataError(
+                f"sources.{self._sources.names[self._number]}: read {rows.dtype} of shape {rows.shape}; item 0 says "
+                f"that {len(items)} items are {out.dtype} of shape {out.shape}. Correct the source."
+            )
+        out[...] = rows
+
+
+def _gatherable(sources: SourceGroups, number: int) -> _Gatherable:
     source = sources[number]
-    if _is_gatherable(source):
-        return _Stored(source.dtype, source.row_length)
-    row = np.asarray(sources.read(Group(number, np.zeros(1, np.intp), np.zeros(1, np.int64))))
-    return _Stored(row.dtype, row.shape[1])
+    if hasattr(source, "gather"):
+        return cast("_Gatherable", source)
+    return _Copied(sources, number)

@@ -151,10 +151,15 @@ class TokenShards(IndexedSource):
         self._check_open()
         if not len(items):
             return
-        if not 0 <= items[0] <= items[-1] < self._length:
+        first, last = int(items[0]), int(items[-1])
+        if first < 0 or last >= self._length:
             checked_items(items, self._length, self.name)
-        for shard, rows, windows in self._by_shard(items):
-            self._copy(self._views.get(shard), windows, out[rows])
+        shard = bisect_right(self._starts, first) - 1
+        if last < self._starts[shard + 1]:
+            self._copy(shard, items, out)
+            return
+        for number, rows in self._by_shard(items):
+            self._copy(number, items[rows], out[rows])
 
     def documents(self, items: ArrayLike) -> Documents:
         """Where documents begin in the rows of items, the target left out.
@@ -221,22 +226,20 @@ class TokenShards(IndexedSource):
             np.ndarray((header.documents,), "<i8", memory, header.documents_at),
         )
 
-    def _by_shard(self, items: Items) -> Iterator[tuple[int, slice, Items]]:
-        """Increasing items shard by shard: its number, their places, and their windows in it."""
-        first, last = (bisect_right(self._starts, item) - 1 for item in items[[0, -1]].tolist())
-        if first == last:
-            yield first, slice(len(items)), items - self._starts[first]
-            return
-        of_item = np.searchsorted(self._first_items, items, side="right") - 1
-        windows = items - self._first_items[of_item]
-        cuts = [0, *((of_item[1:] != of_item[:-1]).nonzero()[0] + 1).tolist(), len(items)]
+    def _by_shard(self, items: Items) -> Iterator[tuple[int, slice]]:
+        """The shards of increasing items: number, and the places of its items."""
+        shards = np.searchsorted(self._first_items, items, side="right") - 1
+        cuts = [0, *((shards[1:] != shards[:-1]).nonzero()[0] + 1).tolist(), len(items)]
         for start, stop in pairwise(cuts):
-            yield int(of_item[start]), slice(start, stop), windows[start:stop]
+            if stop > start:
+                yield int(shards[start]), slice(start, stop)
 
-    def _copy(self, view: _View, windows: Items, out: Tokens) -> None:
+    def _copy(self, shard: int, items: Items, out: Tokens) -> None:
+        """Copy items of one shard."""
+        view, windows = self._views.get(shard), items - self._starts[shard]
         if len(windows) >= _TOUCH_FROM:
             # Loads the first token of every window at once: the processor looks up their pages side by side,
-            # where the copy below would wait for one after the other. Measured: 15 to 30 % of the gather.
+            # where the copy below would wait for one after the other. A gather takes 15 to 40 % less time so.
             view.tokens.take(windows * self._stride, None, None, "clip")
         if self._stride == self._row:
             view.windows.take(windows, 0, out, "clip")
@@ -255,11 +258,13 @@ class TokenShards(IndexedSource):
         """Where documents begin in the rows of items laid end to end, as the indices say."""
         order = np.argsort(items)
         found = [np.empty(0, np.int64)]
-        for number, rows, windows in self._by_shard(items[order]):
+        grouped = items[order]
+        for number, rows in self._by_shard(grouped):
             shard, index = self._shards[number], self._indices.get(number)
+            firsts = (grouped[rows] - self._starts[number]) * self._stride
             try:
                 row, place = starts_from_index(
-                    index, windows * self._stride, self._length_in, self._dtype.itemsize, shard.tokens
+                    index, firsts, self._length_in, self._dtype.itemsize, shard.tokens
                 )
             except ValueError as error:
                 raise DataError(
