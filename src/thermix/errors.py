@@ -68,7 +68,8 @@ class MissingExtra(ThermixError, ImportError):
     def __init__(self, library: str, extra: str, purpose: str) -> None:
         self._given = (library, extra, purpose)
         super().__init__(
-            f"{purpose} needs {library}, which is not installed. Install it with: pip install 'thermix[{extra}]'"
+            f"{purpose} needs {library}, which is not installed. "
+            f"Install it with: pip install 'thermix[{extra}]'"
         )
 
     def __reduce__(self) -> tuple[type[MissingExtra], tuple[str, str, str]]:

@@ -336,7 +336,7 @@ def test_steps_before_the_clock_are_refused(bad: Any) -> None:
     ("schedule", "text"),
     [
         (linear(5, 1, until="80 %"), "linear(5.0, 1.0, until='80%')"),
-        (linear(5, np.float32(1)), "linear(5.0, 1.0)"),
+        (linear(5, np.float32(1)), "linear(5.0, 1.0)"),  # type: ignore[arg-type]
         (linear(1, -0.0), "linear(1.0, 0.0)"),
         (constant(INF), "constant(float('inf'))"),
         (hold(2, until="8_000 steps"), "constant(2.0, until='8000 steps')"),

@@ -77,7 +77,7 @@ def test_a_name_is_any_text(name: str) -> None:
 
 
 def test_values_of_numpy_become_plain_ones() -> None:
-    source = Source(score=np.float32(0.5), items=np.int32(7))
+    source = Source(score=np.float32(0.5), items=np.int32(7))  # type: ignore[arg-type]
     assert repr(source) == "Source(score=0.5, items=7)"
 
 

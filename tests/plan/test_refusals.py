@@ -255,7 +255,7 @@ def test_a_cap_may_be_a_number_of_numpy(limit: Any) -> None:
 
 
 def test_a_cap_may_be_a_whole_number_of_numpy() -> None:
-    assert capped(np.int64(2), "spread").segments[0].budgets == {0: 20}
+    assert capped(np.int64(2), "spread").segments[0].budgets == {0: 20}  # type: ignore[arg-type]
 
 
 def test_a_step_that_no_int64_holds_is_named_as_it_was_given() -> None:

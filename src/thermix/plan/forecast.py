@@ -167,10 +167,8 @@ def _holds(segment: Segment, i: int) -> bool:
 
 def _end_step(plan: Plan, i: int, draws: int, known: tuple[Ints, Ints], last: Segment) -> int | None:
     """The step after the one that uses up its budget, or at which an edit ended it; None if it lasts."""
-    if _used_up(last, i, draws):
-        step = _step_of_draw(plan, i, draws - 1, known) + 1
-    else:
-        step = last.end
+    used_up = _used_up(last, i, draws)
+    step = _step_of_draw(plan, i, draws - 1, known) + 1 if used_up else last.end
     return step if step < plan.end else None
 
 

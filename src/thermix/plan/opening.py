@@ -275,7 +275,7 @@ class _Opening:
             )
 
     def _enough(self, living: list[int], needed: int) -> float:
-        """The least factor of four digits by which budgets cover `needed` decisions if all caps are raised."""
+        """The least factor, in four digits, for all caps by which the budgets cover `needed` decisions."""
         scale = self.rules.draws_per_unit(self.batch_size)
         allowed = sum(self.budgets[i] for i in living)
         drawn = sum(int(self.drawn[i]) for i in living)

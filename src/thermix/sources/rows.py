@@ -5,6 +5,7 @@ Invariant: row i is the item of draw i, in whatever order the rows were gathered
 
 from __future__ import annotations
 
+from threading import local
 from typing import Any, Literal, Protocol, cast
 
 import numpy as np
@@ -56,6 +57,7 @@ class SequenceRows:
         first = self._gatherable[sources.given[0]]
         self.row_length = first.row_length
         self.dtype = first.dtype if dtype == "storage" else np.dtype(dtype)
+        self._stages = _Stages(self.row_length)
         for number, other in self._gatherable.items():
             self._check_like_first(number, other, dtype)
 
@@ -68,7 +70,7 @@ class SequenceRows:
             out: (n, row_length) of `dtype`.
         """
         grouped = self._sources.group(source, item)
-        stage = _Stage(grouped, out, self._sources)
+        stage = _Stage(grouped, out, self._stages, self._sources)
         for number, _, end in grouped.runs:
             self._sources.check_given(number)
             stage.gather(self._gatherable[number], end)
@@ -88,22 +90,41 @@ class SequenceRows:
             )
 
 
+class _Stages(local):
+    """Memory for `_Stage`, of each thread its own and kept: fresh memory would cost its page faults each time."""
+
+    def __init__(self, row_length: int) -> None:
+        self._row_length = row_length
+        self._rows: dict[np.dtype[Any], NDArray[Any]] = {}
+
+    def rows(self, dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Rows of a type, with any content."""
+        found = self._rows.get(dtype)
+        if found is None:
+            many = max(1, _STAGE_BYTES // (self._row_length * dtype.itemsize))
+            found = self._rows[dtype] = np.empty((many, self._row_length), dtype)
+        return found
+
+
 class _Stage:
     """Rows in the type they are stored in, on their way from the sources to `out`, in the grouped order."""
 
-    def __init__(self, grouped: Grouped, out: NDArray[Any], sources: SourceGroups) -> None:
+    def __init__(self, grouped: Grouped, out: NDArray[Any], stages: _Stages, sources: SourceGroups) -> None:
         self._grouped = grouped
         self._out = out
+        self._stages = stages
         self._sources = sources
+        self._dtype: np.dtype[Any] | None = None
         self._rows = out[:0]
         self._first = self._next = 0  # draws [first, next) wait in the rows
         self._fits = True
 
     def gather(self, source: _Gatherable, end: int) -> None:
         """Fetch a source's draws, from the next one up to `end`."""
-        if source.dtype != self._rows.dtype or not len(self._rows):
+        if source.dtype != self._dtype:
             self.flush()
-            self._rows = _stage_rows(source)
+            self._dtype = source.dtype
+            self._rows = self._stages.rows(source.dtype)
             self._fits = np.can_cast(source.dtype, self._out.dtype, "safe")
         while self._next < end:
             place = self._next - self._first
@@ -115,8 +136,10 @@ class _Stage:
 
     def flush(self) -> None:
         """Cast the rows that wait into their places."""
+        if self._next == self._first:
+            return
         rows = self._rows[: self._next - self._first]
-        if not self._fits and rows.size:
+        if not self._fits:
             self._refuse_misfits(rows)
         self._out[self._grouped.order[self._first : self._next]] = rows
         self._first = self._next
@@ -131,11 +154,6 @@ class _Stage:
                     f"sources.{self._sources.names[number]}: item {self._grouped.items[draw]} holds token {token}; "
                     f"{self._out.dtype} holds {bounds.min} to {bounds.max}. Ask for int64."
                 )
-
-
-def _stage_rows(source: _Gatherable) -> NDArray[Any]:
-    many = max(1, _STAGE_BYTES // (source.row_length * source.dtype.itemsize))
-    return np.empty((many, source.row_length), source.dtype)
 
 
 class _Copied:
