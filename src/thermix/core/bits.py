@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import operator
-from typing import Final, SupportsIndex, TypeVar
+from typing import Final, SupportsIndex
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from thermix.errors import InvalidInput
 
-__all__ = ["derive_key", "epoch_keys", "hash64", "mix32", "mix64"]
+__all__ = ["derive_key", "epoch_keys", "hash64", "mix64"]
 
 Words = NDArray[np.uint64]
-W = TypeVar("W", np.uint32, np.uint64)
 
 _DOMAIN: Final = b"thermix draw order 1\0"  # changes together with DRAW_ORDER
 _BLOCK: Final = 1 << 14  # words mixed at a time: block and scratch stay in a 256 KiB cache
@@ -29,11 +28,6 @@ _MIX64: Final[tuple[tuple[np.uint64, np.uint64 | None], ...]] = (
     (np.uint64(30), np.uint64(0xBF58476D1CE4E5B9)),
     (np.uint64(27), np.uint64(0x94D049BB133111EB)),
     (np.uint64(31), None),
-)
-_MIX32: Final[tuple[tuple[np.uint32, np.uint32 | None], ...]] = (
-    (np.uint32(16), np.uint32(0x21F0AAAD)),
-    (np.uint32(15), np.uint32(0x735A2D97)),
-    (np.uint32(15), None),
 )
 
 
@@ -83,21 +77,6 @@ def mix64(words: Words) -> Words:
         2 ns a word.
     """
     return _mix(np.array(words, np.uint64, order="C"), _MIX64)
-
-
-def mix32(words: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """Mix every word with a bijection of the 32-bit words, like `mix64`.
-
-    Args:
-        words: uint32 of any shape.
-
-    Returns:
-        uint32 of the same shape. Distinct words stay distinct; 0 stays 0.
-
-    Source:
-        The hash-prospector search of C. Wellons, [16 21f0aaad 15 735a2d97 15]: bias 0.107.
-    """
-    return _mix(np.array(words, np.uint32, order="C"), _MIX32)
 
 
 def hash64(key: int | Words, counters: ArrayLike) -> Words:
@@ -188,7 +167,7 @@ def _counter_words(counters: ArrayLike) -> Words:
     return array.astype(np.uint64, copy=False)
 
 
-def _mix(words: NDArray[W], stages: tuple[tuple[W, W | None], ...]) -> NDArray[W]:
+def _mix(words: Words, stages: tuple[tuple[np.uint64, np.uint64 | None], ...]) -> Words:
     """Mix contiguous words in place, a cacheful at a time."""
     flat = words.reshape(-1)
     scratch = np.empty(min(flat.size, _BLOCK), flat.dtype)

@@ -101,11 +101,6 @@ class Stream:
         era = next(era for era in reversed(self.eras) if era.first_draw <= draws)
         return era.first_epoch + (draws - era.first_draw) / era.items
 
-    def draws_in(self, epochs: int) -> int:
-        """Draws that `epochs` whole passes take."""
-        era = next(era for era in reversed(self.eras) if era.first_epoch <= epochs)
-        return era.first_draw + (epochs - era.first_epoch) * era.items
-
 
 def draw_steps(
     counts: Ints,
