@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from itertools import islice
@@ -81,7 +81,7 @@ class DrawsAhead:
         return chunk
 
 
-def in_order(make: Callable[[T], R], tasks: Iterable[T], threads: int) -> Iterator[R]:
+def in_order(make: Callable[[T], R], tasks: Iterable[T], threads: int) -> Generator[R]:
     """The results of tasks in their order, made by threads a few tasks ahead.
 
     Args:

@@ -21,8 +21,8 @@ def check_sources(plan: Plan, sources: Mapping[str, ItemSource]) -> None:
     """Refuse sources that are not the plan's.
 
     Raises:
-        InvalidInput: one is missing that the plan's last segment draws, or has other items than the plan says,
-            or none is given.
+        InvalidInput: one is missing that is drawn from the last edit on, or has another number of items than
+            the plan says, or none is given.
     """
     if not sources:
         raise InvalidInput("sources: got none; a batch is read from at least one. Open the plan's sources.")
@@ -36,8 +36,9 @@ def check_sources(plan: Plan, sources: Mapping[str, ItemSource]) -> None:
         wanted = _items(plan, name)
         if len(source) != wanted:
             raise InvalidInput(
-                f"sources.{name}: it has {len(source)} items, and the plan says {wanted}; items would be others than "
-                "planned. Plan again from the data, or open it as it was planned (sequence_length, stride, files)."
+                f"sources.{name}: it has {len(source)} items, and the plan says {wanted}; items would be "
+                "others than planned. Plan again from the data, or open it as it was planned: same files, "
+                "same sequence_length and stride."
             )
 
 
@@ -51,8 +52,8 @@ def one_unit(sources: list[ItemSource]) -> Unit:
     for source in sources:
         if source.unit != first.unit:
             raise InvalidInput(
-                f"sources.{source.name}: its items are {source.unit}s, those of {first.name!r} {first.unit}s; a batch "
-                "holds one unit. Prepare the documents as token shards."
+                f"sources.{source.name}: its items are {source.unit}s, those of {first.name!r} {first.unit}s; "
+                "a batch holds one unit. Prepare the documents as token shards."
             )
     return first.unit
 
@@ -70,7 +71,8 @@ def checked_out(out: NDArray[Any], shape: tuple[int, ...], *, dtype: np.dtype[An
         )
     if not (out.flags.c_contiguous and out.flags.writeable):
         raise InvalidInput(
-            "out: it is read-only or not contiguous; rows are written in C order. Leave it out for a new array."
+            "out: it is read-only or not contiguous; rows are written in C order. "
+            "Leave it out for a new array."
         )
     return out
 

@@ -90,15 +90,15 @@ def map_file(path: str, size: int, name: str) -> mmap.mmap:
         now = os.fstat(descriptor).st_size
         if now != size:
             raise DataError(
-                f"sources.{name}: {path} is {now} bytes long, and was {size} when the source was opened; files "
-                "must not change while they are read. Put it back, or open the source anew."
+                f"sources.{name}: {path} is {now} bytes long, and was {size} when the source was opened; "
+                "files must not change while they are read. Put it back, or open the source anew."
             )
         return mmap.mmap(descriptor, size, access=mmap.ACCESS_READ, **_NO_HANDLE)
     finally:
         os.close(descriptor)
 
 
-_NO_HANDLE: dict[str, Any] = {"trackfd": False} if sys.version_info >= (3, 13) else {}
+_NO_HANDLE: dict[str, Any] = {"trackfd": False} if sys.version_info >= (3, 13) else {}  # keeps no file open
 
 
 class Maps(Generic[T]):

@@ -52,7 +52,8 @@ class SourceGroups:
         source = self._sources[number]
         if source is None:
             raise InvalidInput(
-                f"sources.{self.names[number]}: it is drawn here, and the reader was not given it. Give it too."
+                f"sources.{self.names[number]}: it is drawn here, and the reader was not given it. "
+                "Give it too."
             )
         return source
 

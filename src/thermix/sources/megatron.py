@@ -1,6 +1,6 @@
-"""The header of a Megatron-LM index: what an `.idx` says of the `.bin` beside it.
+r"""The header of a Megatron-LM index: what an `.idx` says of the `.bin` beside it.
 
-    bytes   0  magic "MMIDIDX\\0\\0"         s sequences, d document indices
+    bytes   0  magic "MMIDIDX\0\0"         s sequences, d document indices
             9  version, uint64 = 1
            17  dtype code, uint8
            18  s, uint64;  26  d, uint64
@@ -17,13 +17,14 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
 from thermix.errors import DataError
 from thermix.sources.disk import Disk, opened
 
-__all__ = ["DTYPE_CODES", "HEADER", "MAGIC", "VERSION", "IndexHeader", "read_header"]
+__all__ = ["DTYPE_CODES", "HEADER", "MAGIC", "VERSION", "IndexHeader", "little_endian", "read_header"]
 
 MAGIC = b"MMIDIDX\x00\x00"
 VERSION = 1
@@ -70,6 +71,11 @@ class IndexHeader:
         return self.pointers_at + 8 * self.sequences
 
 
+def little_endian(dtype: str) -> np.dtype[np.integer]:
+    """A type of whole numbers by its name, as it is stored."""
+    return cast("np.dtype[np.integer]", np.dtype(dtype).newbyteorder("<"))
+
+
 def read_header(path: str, name: str) -> IndexHeader:
     """The header of an index file.
 
@@ -109,7 +115,7 @@ def _token_dtype(disk: Disk, code: int) -> np.dtype[np.integer]:
         raise _foreign(disk, 17, f"got dtype code {code}; codes are 1 to {max(DTYPE_CODES)}")
     if dtype.startswith("float"):
         raise _foreign(disk, 17, f"got dtype code {code}, {dtype}; tokens are whole numbers")
-    return np.dtype(dtype).newbyteorder("<")
+    return little_endian(dtype)
 
 
 def _check_size(disk: Disk, sequences: int, documents: int) -> None:
@@ -131,8 +137,8 @@ def _data_bytes(disk: Disk, sequences: int, itemsize: int) -> int:
     (pointer,) = struct.unpack("<q", disk.read(pointer_at, 8))
     if length < 0 or pointer < 0:
         raise DataError(
-            f"{disk}, byte {length_at if length < 0 else pointer_at}: got {min(length, pointer)} for the last "
-            f"sequence; lengths and pointers are not below 0. {_AGAIN}"
+            f"{disk}, byte {length_at if length < 0 else pointer_at}: got {min(length, pointer)} for the "
+            f"last sequence; lengths and pointers are not below 0. {_AGAIN}"
         )
     return int(pointer + length * itemsize)
 

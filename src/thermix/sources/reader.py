@@ -28,11 +28,12 @@ from thermix.sources.rows import RowType, SequenceRows
 
 __all__ = ["BatchReader", "DeliveredBatch"]
 
-_BLOCK_BYTES = int(os.environ.get("BLOCK", 1 << 22))
+_BLOCK_BYTES = 1 << 22
 _BLOCK_DOCUMENTS = 256
 _THREADS = min(2, os.cpu_count() or 1)
 
 _Span = tuple[int, int]
+_New = Callable[[tuple[int, ...]], NDArray[Any]]
 
 
 class DeliveredBatch(NamedTuple):
@@ -87,6 +88,7 @@ class BatchReader:
         self._groups = SourceGroups(plan.names, [sources.get(name) for name in plan.names])
         unit = one_unit([sources[plan.names[number]] for number in self._groups.given])
         self._sequences = SequenceRows(self._groups, dtype) if unit == "sequence" else None
+        self._dtype = np.dtype(object) if self._sequences is None else self._sequences.dtype
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _remade, self._made_from
@@ -110,7 +112,7 @@ class BatchReader:
         """
         step = self._checked_step(step, self._plan.end)
         rows = self._rows(
-            self._draws.steps(step, step + 1), self._into(None if out is None else out[np.newaxis])
+            self._draws.steps(step, step + 1), self._new(None if out is None else out[np.newaxis])
         )
         return cast("Rows", rows[0]) if out is None else out
 
@@ -118,7 +120,8 @@ class BatchReader:
         """The rows of steps [start, stop), which have one batch size.
 
         Args:
-            start, stop: in [0, plan.end], start below stop.
+            start: in [0, plan.end).
+            stop: in (start, plan.end].
             out: array (stop - start, b, row length) to fill; left out, a new one. None for documents.
 
         Returns:
@@ -131,7 +134,7 @@ class BatchReader:
         stop = self._checked_step(stop, self._plan.end + 1)
         if stop <= start:
             raise OutOfRange(f"stop: got {stop}, and start {start}; steps [start, stop) are at least one.")
-        return self._rows(self._draws.steps(start, stop), self._into(out))
+        return self._rows(self._draws.steps(start, stop), self._new(out))
 
     def batches(
         self, start: int = 0, stop: int | None = None, *, threads: int = _THREADS
@@ -158,16 +161,21 @@ class BatchReader:
         return self._delivered(self._spans(start, stop), threads)
 
     def _delivered(self, spans: Iterator[_Span], threads: int) -> Iterator[DeliveredBatch]:
-        dtype = np.dtype(np.int64) if self._sequences is None else self._sequences.dtype
-        arrays = RecycledArrays(dtype, keep=threads + 1)
+        arrays = RecycledArrays(self._dtype, keep=threads + 1)
 
-        def block(span: _Span) -> tuple[int, Batch, Rows]:
+        def block(span: _Span) -> tuple[_Span, Batch, Rows | None]:
             draws = self._draws.steps(*span)
-            return span[0], draws, self._rows(draws, arrays.empty)
+            try:
+                return span, draws, self._rows(draws, arrays.empty)
+            except Exception:
+                if span[1] - span[0] == 1:
+                    raise
+                return span, draws, None  # one of its batches cannot be read
 
         with closing(in_order(block, spans, threads)) as blocks:
-            for start, draws, rows in blocks:
-                yield from map(DeliveredBatch, count(start), rows, draws.source, draws.item, draws.epoch)
+            for (start, stop), draws, rows in blocks:
+                found = map(self.read, range(start, stop)) if rows is None else rows
+                yield from map(DeliveredBatch, count(start), found, draws.source, draws.item, draws.epoch)
 
     def _spans(self, start: int, stop: int) -> Iterator[_Span]:
         """Steps cut into blocks worth a thread's while, each of one batch size."""
@@ -182,7 +190,7 @@ class BatchReader:
                 yield start, end
                 start = end
 
-    def _rows(self, draws: Batch, new: Callable[[tuple[int, ...]], NDArray[Any]]) -> Rows:
+    def _rows(self, draws: Batch, new: _New) -> Rows:
         """The rows of draws (S, b), those of sequences in the array that `new` gives for their shape."""
         steps, each = draws.source.shape
         source, item = draws.source.ravel(), draws.item.ravel()
@@ -193,16 +201,12 @@ class BatchReader:
         self._sequences.fill(source, item, rows.reshape(steps * each, rows.shape[2]))
         return rows
 
-    def _into(self, out: NDArray[Any] | None) -> Callable[[tuple[int, ...]], NDArray[Any]]:
+    def _new(self, out: NDArray[Any] | None) -> _New:
         """Gives the caller's array where there is one, else a new one."""
-        if self._sequences is None:
-            if out is not None:
-                raise InvalidInput("out: got an array, and documents are read into lists. Leave it out.")
-            return np.empty
-        dtype = self._sequences.dtype
-        return (
-            (lambda shape: np.empty(shape, dtype)) if out is None else partial(checked_out, out, dtype=dtype)
-        )
+        if self._sequences is None and out is not None:
+            raise InvalidInput("out: got an array, and documents are read into lists. Leave it out.")
+        dtype = self._dtype
+        return partial(np.empty, dtype=dtype) if out is None else partial(checked_out, out, dtype=dtype)
 
     def _checked_step(self, step: object, below: int) -> int:
         number = checked_whole("step", step)

@@ -80,8 +80,8 @@ class SequenceRows:
         names, first = self._sources.names, self._sources.given[0]
         if other.row_length != self.row_length:
             raise InvalidInput(
-                f"sources.{names[number]}: its rows have {other.row_length} tokens, those of {names[first]!r} "
-                f"{self.row_length}; a batch has rows of one length. Open both with one sequence_length."
+                f"sources.{names[number]}: its rows have {other.row_length} tokens, those of "
+                f"{names[first]!r} {self.row_length}; a batch has rows of one length. Open both with one sequence_length."
             )
         if dtype == "storage" and other.dtype != self.dtype:
             raise InvalidInput(
@@ -91,7 +91,7 @@ class SequenceRows:
 
 
 class _Stages(local):
-    """Memory for `_Stage`, of each thread its own and kept: fresh memory would cost its page faults each time."""
+    """Memory for `_Stage`, of each thread its own, and kept: a page fault costs as much as filling the page."""
 
     def __init__(self, row_length: int) -> None:
         self._row_length = row_length
@@ -151,8 +151,8 @@ class _Stage:
             if not bounds.min <= token <= bounds.max:
                 number = next(number for number, _, end in self._grouped.runs if draw < end)
                 raise DataError(
-                    f"sources.{self._sources.names[number]}: item {self._grouped.items[draw]} holds token {token}; "
-                    f"{self._out.dtype} holds {bounds.min} to {bounds.max}. Ask for int64."
+                    f"sources.{self._sources.names[number]}: item {self._grouped.items[draw]} holds token "
+                    f"{token}; {self._out.dtype} holds {bounds.min} to {bounds.max}. Ask for int64."
                 )
 
 
@@ -169,8 +169,8 @@ class _Copied:
         rows = np.asarray(self._sources.read(self._number, items))
         if rows.shape != out.shape or not np.can_cast(rows.dtype, out.dtype, "safe"):
             raise DataError(
-                f"sources.{self._sources.names[self._number]}: read {rows.dtype} of shape {rows.shape}; item 0 says "
-                f"that {len(items)} items are {out.dtype} of shape {out.shape}. Correct the source."
+                f"sources.{self._sources.names[self._number]}: read {rows.dtype} of shape {rows.shape}; from "
+                f"item 0, {len(items)} items are {out.dtype} of shape {out.shape}. Correct the source."
             )
         out[...] = rows
 

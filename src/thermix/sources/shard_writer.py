@@ -10,14 +10,14 @@ import contextlib
 import os
 from array import array
 from collections.abc import Iterator
-from io import BufferedWriter
 from types import TracebackType
+from typing import BinaryIO, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from thermix.errors import DataError, InvalidInput
-from thermix.sources.megatron import DTYPE_CODES, HEADER, MAGIC, VERSION
+from thermix.sources.megatron import DTYPE_CODES, HEADER, MAGIC, VERSION, little_endian
 
 __all__ = ["TokenShardWriter"]
 
@@ -54,19 +54,21 @@ class TokenShardWriter:
     def __init__(self, path: str | os.PathLike[str], *, dtype: str) -> None:
         if dtype not in _CODES:
             raise InvalidInput(
-                f"dtype: got {dtype!r}; a Megatron-LM shard holds {', '.join(_CODES)}. Take the next larger one."
+                f"dtype: got {dtype!r}; a Megatron-LM shard holds {', '.join(_CODES)}. "
+                "Take the next larger one."
             )
-        self._dtype = np.dtype(dtype).newbyteorder("<")
+        self._dtype = little_endian(dtype)
         self._bin, self._idx = f"{os.fspath(path)}.bin", f"{os.fspath(path)}.idx"
         for file in (self._bin, self._idx):
             if os.path.lexists(file):
                 raise InvalidInput(
-                    f"{file}: a file of that name is there; it is not written over. Remove it, or take another name."
+                    f"{file}: a file of that name is there; it is not written over. "
+                    "Remove it, or take another name."
                 )
         self._lengths = array("i")
         self._tokens = 0
         with _named(self._bin, 0):
-            self._data: BufferedWriter | None = open(_part(self._bin), "wb", _BUFFER)  # noqa: SIM115
+            self._data: BinaryIO | None = open(_part(self._bin), "wb", _BUFFER)  # noqa: SIM115
 
     @property
     def documents(self) -> int:
@@ -159,8 +161,8 @@ class TokenShardWriter:
             for token in (int(tokens.min()), int(tokens.max())):
                 if not bounds.min <= token <= bounds.max:
                     raise InvalidInput(
-                        f"{self._bin}, document {self.documents} or after: got token {token}; {self._dtype.name} "
-                        f"holds {bounds.min} to {bounds.max}. Write the shard with a larger dtype."
+                        f"{self._bin}, document {self.documents} or after: got token {token}; "
+                        f"{self._dtype.name} holds {bounds.min} to {bounds.max}. Take a larger dtype."
                     )
         return np.ascontiguousarray(tokens, self._dtype)
 
@@ -168,16 +170,17 @@ class TokenShardWriter:
         good = lengths.ndim == 1 and (not lengths.size or lengths.dtype.kind in "iu")
         if not good or int(lengths.sum()) != tokens or (lengths.size and lengths.min() < 0):
             raise InvalidInput(
-                f"{self._bin}, document {self.documents}: lengths: got {lengths.dtype} of shape {lengths.shape}, sum "
-                f"{lengths.sum()}, for {tokens} tokens; they are whole numbers >= 0 of shape (d,) with that sum."
+                f"{self._bin}, document {self.documents}: lengths: got {lengths.dtype} of shape "
+                f"{lengths.shape} for {tokens} tokens; they are whole numbers >= 0 of shape (d,) with that sum."
             )
         if lengths.size and lengths.max() > _LONGEST:
             raise InvalidInput(
-                f"{self._bin}: a document of {lengths.max()} tokens; a Megatron-LM index holds lengths below 2^31. Cut it."
+                f"{self._bin}: got a document of {lengths.max()} tokens; a Megatron-LM index holds lengths "
+                "below 2^31. Cut it."
             )
-        return lengths
+        return cast("NDArray[np.integer]", lengths)
 
-    def _finish(self, data: BufferedWriter) -> None:
+    def _finish(self, data: BinaryIO) -> None:
         with _named(self._bin, self._tokens * self._dtype.itemsize):
             _flush_to_disk(data)
             data.close()
@@ -212,7 +215,7 @@ def _part(file: str) -> str:
     return f"{file}.part"
 
 
-def _flush_to_disk(file: BufferedWriter) -> None:
+def _flush_to_disk(file: BinaryIO) -> None:
     file.flush()
     os.fsync(file.fileno())
 
@@ -233,6 +236,6 @@ def _named(file: str, byte: int) -> Iterator[None]:
         yield
     except OSError as error:
         raise DataError(
-            f"{file}, byte {byte}: it cannot be written: {error.strerror or error}. Mend that and write the shard "
-            "again; nothing of it was left behind."
+            f"{file}, byte {byte}: it cannot be written: {error.strerror or error}. Mend that and write the "
+            "shard again; nothing of it was left behind."
         ) from error

@@ -17,7 +17,7 @@ import numpy as np
 
 from thermix.errors import DataError, InvalidInput
 from thermix.sources.disk import Disk, opened
-from thermix.sources.megatron import IndexHeader, read_header
+from thermix.sources.megatron import IndexHeader, little_endian, read_header
 
 __all__ = ["Shard", "open_shards", "token_dtype"]
 
@@ -60,7 +60,7 @@ def token_dtype(dtype: str, name: str) -> np.dtype[np.integer]:
         near = get_close_matches(str(dtype), _TYPES, n=1)
         hint = f" Did you mean {near[0]}?" if near else ""
         raise InvalidInput(f"sources.{name}.dtype: got {dtype!r}; it is one of {', '.join(_TYPES)}.{hint}")
-    return np.dtype(dtype).newbyteorder("<")
+    return little_endian(dtype)
 
 
 def open_shards(paths: Sequence[str | os.PathLike[str]], name: str, dtype: str | None) -> list[Shard]:
@@ -90,7 +90,8 @@ def open_shards(paths: Sequence[str | os.PathLike[str]], name: str, dtype: str |
 def _token_files(paths: Sequence[str | os.PathLike[str]], name: str) -> Iterator[str]:
     """The files that hold tokens, each once."""
     seen = set()
-    for path in map(os.fspath, paths):
+    for entry in paths:
+        path = os.fspath(entry)
         stem, ending = os.path.splitext(path)
         if ending.lower() not in (".bin", ".idx", ".npy"):
             raise InvalidInput(f"sources.{name}.path: got {path}; token files end in .bin, .idx or .npy.")
@@ -190,6 +191,6 @@ def _check_dtype(shard: Shard, first: Shard, stated: np.dtype[np.integer] | None
         )
     if shard.dtype != first.dtype:
         raise InvalidInput(
-            f"sources.{name}.path: {first.path} holds {first.dtype} and {shard.path} {shard.dtype}; the shards "
-            "of a source have one type. Make two sources of them."
+            f"sources.{name}.path: {first.path} holds {first.dtype} and {shard.path} {shard.dtype}; the "
+            "shards of a source have one type. Make two sources of them."
         )

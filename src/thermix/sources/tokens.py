@@ -194,8 +194,9 @@ class TokenShards(IndexedSource):
         if self._shards and not self._length:
             longest = max(self._shards, key=lambda shard: shard.tokens)
             raise InvalidInput(
-                f"sources.{self.name}.sequence_length: got {self._length_in}, which takes rows of {self._row} tokens; "
-                f"the longest shard, {longest.path}, has {longest.tokens}. Take a shorter length, or join shards."
+                f"sources.{self.name}.sequence_length: got {self._length_in}, rows of {self._row} tokens; "
+                f"the longest shard, {longest.path}, has {longest.tokens}. "
+                "Take a shorter length, or join shards."
             )
 
     def _make_maps(self) -> None:
@@ -268,7 +269,8 @@ class TokenShards(IndexedSource):
                 )
             except ValueError as error:
                 raise DataError(
-                    f"sources.{self.name}: {shard.index_path}: {error}. Write the shard again, or take it out."
+                    f"sources.{self.name}: {shard.index_path}: {error}. "
+                    "Write the shard again, or take it out."
                 ) from error
             found.append(order[rows][row] * self._length_in + place)
         return np.concatenate(found)
