@@ -161,7 +161,7 @@ class BatchReader:
         return self._delivered(self._spans(start, stop), threads)
 
     def _delivered(self, spans: Iterator[_Span], threads: int) -> Iterator[DeliveredBatch]:
-        arrays = RecycledArrays(self._dtype, keep=threads + 1)
+        arrays = RecycledArrays(self._dtype, keep=2 * threads + 2)
 
         def block(span: _Span) -> tuple[_Span, Batch, Rows | None]:
             draws = self._draws.steps(*span)
