@@ -41,8 +41,8 @@ def test_documents_pass_over_the_sequence_length(tmp_path: Path) -> None:
 REFUSED = {
     "gz": (["a.jsonl.gz"], r"a\.jsonl\.gz: it is compressed.*Unpack it first: gunzip -k .*a\.jsonl\.gz$"),
     "zst": (["a.jsonl.zst"], r"it is compressed.*zstd -d"),
-    "shards": (["a.bin", "a.idx"], r"a\.bin: this version does not read token files\. Give JSON Lines"),
-    "npy": (["a.npy"], r"does not read token files"),
+    "shards": (["a.bin", "a.idx"], r"a\.bin: a token file, and no sequence_length.*Set sequence_length"),
+    "npy": (["a.npy"], r"a\.npy: a token file, and no sequence_length"),
     "json": (["a.json"], r"a\.json: one JSON value is not a row a line.*jq -c"),
     "txt": (
         ["a.txt"],

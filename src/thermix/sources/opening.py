@@ -71,6 +71,27 @@ def _open_jsonlines(request: _Request) -> ItemSource:
     return JsonLines(request.paths, name=request.name, field=request.field)
 
 
+def _open_tokens(request: _Request) -> ItemSource:
+    from thermix.sources.tokens import TokenShards
+
+    if request.field is not None:
+        raise InvalidInput(
+            f"sources.{request.name}.field: got {request.field!r} for token files; "
+            "only documents have fields. Remove it."
+        )
+    if request.sequence_length is None:
+        raise InvalidInput(
+            f"sources.{request.name}.path: {request.paths[0]}: a token file, and no sequence_length; an item "
+            "is that many tokens. Set sequence_length."
+        )
+    return TokenShards(
+        request.paths,
+        name=request.name,
+        sequence_length=request.sequence_length,
+        dtype=request.dtype,
+    )
+
+
 def _refusal(what: str, way_out: str) -> _Opener:
     """An opener for what is known but not read: it says what to do instead."""
 
@@ -83,9 +104,6 @@ def _refusal(what: str, way_out: str) -> _Opener:
 
 _NOT_YET = "this version does not read {}"
 _PACKED = "it is compressed, and items are read by their place in a file"
-_open_tokens = _refusal(
-    _NOT_YET.format("token files"), "Give JSON Lines, or size only with tokens: or items:."
-)
 _convert = _refusal(
     _NOT_YET.format("this format"), "Write its rows to a .jsonl file, one JSON object a line."
 )
