@@ -25,7 +25,7 @@ R = TypeVar("R")
 _FIRST_CHUNK = 1 << 11  # draws; so few cost as much as one
 _CHUNK = 1 << 16
 _KEPT = 3
-_AHEAD = lambda t: 2*t
+_TASKS_A_THREAD = 2
 
 
 class ProcessLock:
@@ -104,7 +104,7 @@ def in_order(make: Callable[[T], R], tasks: Iterable[T], threads: int) -> Genera
     waiting: deque[Future[R]] = deque()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="thermix-reader")
     try:
-        waiting.extend(pool.submit(make, task) for task in islice(todo, _AHEAD(threads)))
+        waiting.extend(pool.submit(make, task) for task in islice(todo, _TASKS_A_THREAD * threads))
         while waiting:
             _refuse_forked(process)
             result = waiting.popleft().result()

@@ -52,7 +52,8 @@ def one_unit(sources: list[ItemSource]) -> Unit:
     for source in sources:
         if source.unit != first.unit:
             raise InvalidInput(
-                f"sources.{source.name}: its items are {source.unit}s, those of {first.name!r} {first.unit}s; "
+                f"sources.{source.name}: its items are {source.unit}s, those of {first.name!r} "
+                f"{first.unit}s; "
                 "a batch holds one unit. Prepare the documents as token shards."
             )
     return first.unit

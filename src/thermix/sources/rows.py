@@ -81,7 +81,8 @@ class SequenceRows:
         if other.row_length != self.row_length:
             raise InvalidInput(
                 f"sources.{names[number]}: its rows have {other.row_length} tokens, those of "
-                f"{names[first]!r} {self.row_length}; a batch has rows of one length. Open both with one sequence_length."
+                f"{names[first]!r} {self.row_length}; a batch has rows of one length. Open both with "
+                "one sequence_length."
             )
         if dtype == "storage" and other.dtype != self.dtype:
             raise InvalidInput(
@@ -91,7 +92,7 @@ class SequenceRows:
 
 
 class _Stages(local):
-    """Memory for `_Stage`, of each thread its own, and kept: a page fault costs as much as filling the page."""
+    """Memory for `_Stage`, of each thread its own, and kept: a page fault costs as much as a page filled."""
 
     def __init__(self, row_length: int) -> None:
         self._row_length = row_length

@@ -171,7 +171,8 @@ class TokenShardWriter:
         if not good or int(lengths.sum()) != tokens or (lengths.size and lengths.min() < 0):
             raise InvalidInput(
                 f"{self._bin}, document {self.documents}: lengths: got {lengths.dtype} of shape "
-                f"{lengths.shape} for {tokens} tokens; they are whole numbers >= 0 of shape (d,) with that sum."
+                f"{lengths.shape} for {tokens} tokens; they are whole numbers >= 0 of shape (d,) with "
+                "that sum."
             )
         if lengths.size and lengths.max() > _LONGEST:
             raise InvalidInput(
