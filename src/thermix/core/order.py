@@ -11,8 +11,9 @@ stays nearest to what it is owed. For a node v with children L and R, at the end
     n_L = n_v - n_R
 
 where n are draws, E draws owed, Q shares, b budgets left, each summed over the node's sources. Counts
-never fall, add up exactly, use nothing of the future, and stay within the tree's depth of what is owed,
-for any sequence of shares. A half whose share in a step is 0 gets no draw in it, unless that would leave
+never fall, add up exactly, use nothing of the future, and stay near what is owed: within the tree's depth
+for any shares above 0 (more where shares of 0 come and go: 2.4 draws were found at depth 2).
+A half whose share in a step is 0 gets no draw in it, unless that would leave
 it more than a draw behind round(f): only shares that go on and off in time with a node's few draws can
 do that, and without the exception such a half would starve.
 
