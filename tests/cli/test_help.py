@@ -11,7 +11,7 @@ import pytest
 import thermix as package
 from tests.cli.conftest import Thermix
 
-VERBS = ("demo", "probs", "plan", "batch", "schema")
+VERBS = ("demo", "probs", "plan", "batch", "prepare", "check", "stream", "schema")
 
 
 def test_the_version(thermix: Thermix) -> None:

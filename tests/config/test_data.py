@@ -50,6 +50,20 @@ def test_load_refuses_sources_that_have_only_a_size(folder: Path) -> None:
     ]
 
 
+def test_a_data_set_on_the_hub_is_no_path_of_this_machine(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    def open_source(path: object, **keys: object) -> Opened:
+        asked.append(path)
+        return Opened()
+
+    monkeypatch.setattr("thermix.sources.open_source", open_source)
+    load(config_file(folder, with_sources("{web: {path: 'hf:lab/corpus:en', field: text, unit: sequence}}")))
+    assert asked == ["hf:lab/corpus:en"]
+
+
 class Opened:
     """Stands for an opened source, and remembers that it was closed."""
 

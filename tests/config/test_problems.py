@@ -9,7 +9,8 @@ from tests.config.texts import SMALL, parsed, refused, with_sources
 BEGIN = "Begin with steps: 10000, batch_size: 512 and sources: {web: {items: 100000}}."
 SOURCE_KEYS = "path, field, tokens, items, dtype, unit, score, weight, max_epochs"
 TOP_KEYS = (
-    "seed, steps, batch_size, sequence_length, temperature, alpha, sources, edits, max_epochs, when_capped, "
+    "seed, steps, batch_size, sequence_length, tokenizer, end_of_document, prepared, temperature, alpha, "
+    "sources, edits, max_epochs, when_capped, "
     "order, pick"
 )
 EDIT_KEYS = "at, temperature, alpha, sources, batch_size, steps, max_epochs, when_capped"

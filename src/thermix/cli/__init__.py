@@ -1,7 +1,8 @@
 """The command line: `thermix VERB`, one file a verb.
 
     app.py       the verbs and their help        failures.py  what went wrong, as one line and an exit status
-    output.py    tables to a terminal, JSON      probs.py, plan.py, batch.py, demo.py, schema.py
+    output.py    tables to a terminal, JSON      progress.py  bars
+    and one file for each verb
 
 Nothing is computed here. `main` is the console script; its imports wait until they are needed, so that
 `thermix --version` is instant and `thermix probs` loads neither pydantic nor YAML.

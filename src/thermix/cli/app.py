@@ -10,10 +10,13 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from thermix.cli.batch import batch
+from thermix.cli.check import check
 from thermix.cli.demo import demo
 from thermix.cli.plan import plan
+from thermix.cli.prepare import prepare
 from thermix.cli.probs import probs
 from thermix.cli.schema import schema
+from thermix.cli.stream import stream
 
 __all__ = ["run"]
 
@@ -67,7 +70,7 @@ def _thermix(
     pass
 
 
-for _verb in (demo, probs, plan, batch, schema):
+for _verb in (demo, probs, plan, batch, prepare, check, stream, schema):
     app.command()(_verb)
 
 

@@ -38,12 +38,13 @@ def batch(
     The slot is a draw's place in the global batch; the ranks' batches one after the other are the
     global batch. The item is an index into its source; the epoch counts passes over it, from 0.
     """
+    from thermix.cli.output import whole
     from thermix.config import load_plan
 
     at, of_rank, ranks = (
-        _whole(option, text) for option, text in (("step", step), ("rank", rank), ("world-size", world_size))
+        whole(option, text) for option, text in (("step", step), ("rank", rank), ("world-size", world_size))
     )
-    shown = None if limit is None else _whole("limit", limit)
+    shown = None if limit is None else whole("limit", limit)
     if shown is not None and shown < 0:
         raise InvalidInput(f"--limit: got {shown}; it must be at least 0. Leave it out for the default.")
     plan = load_plan(config)
@@ -81,10 +82,3 @@ def _print(out: Output, plan: Plan, drawn: Batch, place: tuple[int, int, int], l
     if rows < draws:
         out.gap()
         out.lines([f"{rows:,} of {draws:,} draws shown; for all of them: --limit {draws}"])
-
-
-def _whole(option: str, text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise InvalidInput(f"--{option}: got {text!r}; it must be a whole number.") from None

@@ -7,12 +7,14 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from thermix.errors import InvalidInput
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
     from thermix.report.text import Glyphs
 
-__all__ = ["Output", "encoding", "print_json"]
+__all__ = ["Output", "counted", "encoding", "print_json", "shown_path", "whole"]
 
 _WIDTH_OF_A_PIPE = 80
 _LEAST_WIDTH = 40
@@ -28,6 +30,29 @@ def print_json(record: dict[str, Any]) -> None:
     from thermix.report.records import json_text
 
     print(json_text(record, encoding()))
+
+
+def counted(number: int, noun: str) -> str:
+    """As in "1 shard", "1,200 shards"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def shown_path(path: str | os.PathLike[str]) -> str:
+    """A path as a person would type it here: relative where it lies below the current folder."""
+    absolute, here = os.path.abspath(path), os.path.join(os.getcwd(), "")
+    return absolute.removeprefix(here) if absolute.startswith(here) else os.fspath(path)
+
+
+def whole(option: str, text: str) -> int:
+    """The whole number that an option gives; its name is without the dashes.
+
+    Raises:
+        InvalidInput: it is none.
+    """
+    try:
+        return int(text)
+    except ValueError:
+        raise InvalidInput(f"--{option}: got {text!r}; it must be a whole number.") from None
 
 
 class Output:

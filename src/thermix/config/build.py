@@ -58,7 +58,7 @@ def build(config: ConfigModel, place: Place, data: Data | None) -> Config:
     """
     _check_mixture(config, place)
     clock, rounded = _clock(config, place)
-    sizes = Sizes(config.sequence_length, data)
+    sizes = Sizes(config.sequence_length, data, config.tokenizer is not None)
     sources = {
         name: sizes.source(name, source, place / "sources" / name) for name, source in config.sources.items()
     }

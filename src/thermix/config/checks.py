@@ -29,9 +29,12 @@ def check_together(config: ConfigModel, place: Place) -> None:
 
 def _problems(config: ConfigModel, place: Place) -> Iterator[ConfigError]:
     yield from _clock_problems(config, config.sequence_length, place)
+    yield from _tokenizer_problems(config, place)
     for name, source in config.sources.items():
         yield from _both_problems(source, place / "sources" / name)
-        yield from check_sizes(source, config.sequence_length, place / "sources" / name)
+        yield from check_sizes(
+            source, config.sequence_length, config.tokenizer is not None, place / "sources" / name
+        )
     for i, edit in enumerate(config.edits):
         here = place / "edits" / i
         yield from _clock_problems(edit, config.sequence_length, here)
@@ -42,6 +45,19 @@ def _problems(config: ConfigModel, place: Place) -> Iterator[ConfigError]:
         for name, changed in (edit.sources or {}).items():
             if changed is not None:
                 yield from _both_problems(changed, here / "sources" / name)
+
+
+def _tokenizer_problems(config: ConfigModel, place: Place) -> Iterator[ConfigError]:
+    if config.tokenizer is not None and config.sequence_length is None:
+        yield (place / "tokenizer").error(
+            f": got {config.tokenizer}, and no sequence_length; what is prepared are sequences of that many "
+            "tokens. Set sequence_length."
+        )
+    if config.tokenizer is None:
+        if config.end_of_document is not None:
+            yield (place / "end_of_document").error(
+                ": got it without a tokenizer, which it is about. Add tokenizer, or remove it."
+            )
 
 
 def _clock_problems(
@@ -82,7 +98,9 @@ def _both_problems(source: SourceModel | SourceEditModel, place: Place) -> Itera
         yield place.error("it changes nothing. Give what is to change, or remove it; null ends a source.")
 
 
-def check_sizes(source: SourceModel, sequence_length: int | None, place: Place) -> Iterator[ConfigError]:
+def check_sizes(
+    source: SourceModel, sequence_length: int | None, tokenized: bool, place: Place
+) -> Iterator[ConfigError]:
     """What is wrong with how a whole source says its size."""
     if source.path is None and source.tokens is None and source.items is None:
         yield place.error("got none of path, tokens and items; a source must have a size. Add one of them.")
@@ -94,7 +112,7 @@ def check_sizes(source: SourceModel, sequence_length: int | None, place: Place) 
                 )
     if source.tokens is None:
         return
-    if default_unit(source) == "document":
+    if default_unit(source, tokenized=tokenized) == "document":
         yield (place / "tokens").error(
             f": got {source.tokens} for documents, which have no fixed number of tokens. Write items:."
         )
@@ -107,6 +125,6 @@ def check_sizes(source: SourceModel, sequence_length: int | None, place: Place) 
         )
 
 
-def default_unit(source: SourceModel) -> Unit:
-    """What an item of a source is as far as its keys say: with a field it is a document."""
-    return source.unit or ("document" if source.field is not None else "sequence")
+def default_unit(source: SourceModel, *, tokenized: bool) -> Unit:
+    """What an item of a source is as far as its keys say: with a field, and no tokenizer, a document."""
+    return source.unit or ("document" if source.field is not None and not tokenized else "sequence")

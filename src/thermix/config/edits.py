@@ -113,7 +113,7 @@ def _changed(
             yield name, None
             continue
         model = _merged(standing.model, entry) if standing else _new(name, entry, current, here)
-        raise_all(check_sizes(model, sizes.sequence_length, here))
+        raise_all(check_sizes(model, sizes.sequence_length, sizes.tokenized, here))
         before = (standing.model, standing.source) if standing else None
         current[name] = _Standing(model, sizes.source(name, model, here, before))
         yield name, current[name].source

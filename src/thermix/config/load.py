@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from thermix.config.build import Config, build
 from thermix.config.checks import check_together
-from thermix.config.data import Data
-from thermix.config.model import ConfigModel
+from thermix.config.data import Data, SourceFiles, located_at
+from thermix.config.model import ConfigModel, SourceEditModel, SourceModel
 from thermix.config.place import Place, quoted
+from thermix.config.prepared import PREPARED, TEXT, RawText, Tokenizing
 from thermix.config.problems import raise_all, validated
 from thermix.config.read import decoded, plain_data
 from thermix.errors import ConfigError
@@ -24,7 +25,7 @@ from thermix.plan.plan import Plan
 if TYPE_CHECKING:
     from thermix.sources import ItemSource
 
-__all__ = ["load", "load_plan", "parse_config", "read_config"]
+__all__ = ["load", "load_plan", "parse_config", "read_config", "read_raw"]
 
 StrPath = str | os.PathLike[str]
 
@@ -64,7 +65,7 @@ def load(path: StrPath) -> tuple[Plan, dict[str, ItemSource]]:
         MissingExtra: a library that reads the data is not installed.
     """
     model, place = _checked(_text_of(path), os.fspath(path))
-    data = Data(_folder_of(path), model.sequence_length)
+    data = _data_of(path, model)
     sources: dict[str, ItemSource] = {}
     try:
         config = build(model, place, data)
@@ -88,11 +89,65 @@ def read_config(path: StrPath) -> Config:
         ConfigError, DataError, MissingExtra: as for `load_plan`.
     """
     model, place = _checked(_text_of(path), os.fspath(path))
-    data = Data(_folder_of(path), model.sequence_length)
+    data = _data_of(path, model)
     try:
         return build(model, place, data)
     finally:
         data.close()
+
+
+def read_raw(path: StrPath) -> list[RawText]:
+    """The raw sources of a configuration, for `thermix prepare`.
+
+    Args:
+        path: as for `load_plan`.
+
+    Returns:
+        Every source whose items are text in files, in the order of the file, those of edits included.
+
+    Raises:
+        ConfigError: the file cannot be read, breaks a rule, or names files that are not there.
+    """
+    model, place = _checked(_text_of(path), os.fspath(path))
+    data = _data_of(path, model)
+    found: dict[str, RawText] = {}
+    for name, source, here in _with_paths(model, place):
+        files = SourceFiles(source.path or (), source.field, source.dtype)
+        raw = _raw_text(name, files, data, here)
+        if raw is not None and found.setdefault(name, raw) != raw:
+            raise (here / "path").error(
+                ": other raw text than above; one source is prepared once. Give the new text a source "
+                "of its own."
+            )
+    return list(found.values())
+
+
+def _with_paths(
+    model: ConfigModel, place: Place
+) -> Iterator[tuple[str, SourceModel | SourceEditModel, Place]]:
+    """Every definition of a source that names a path."""
+    for name, source in model.sources.items():
+        if source.path is not None:
+            yield name, source, place / "sources" / name
+    for i, edit in enumerate(model.edits):
+        for name, changed in (edit.sources or {}).items():
+            if changed is not None and changed.path is not None:
+                yield name, changed, place / "edits" / i / "sources" / name
+
+
+def _raw_text(name: str, files: SourceFiles, data: Data, place: Place) -> RawText | None:
+    with located_at(name, place):
+        paths = data.raw_files(name, files)
+        if paths is None:
+            return None
+        return RawText(
+            name,
+            tuple(paths),
+            files.field or TEXT,
+            data.tokenizer,
+            data.end_of_document,
+            data.shards_folder(name),
+        )
 
 
 def parse_config(text: str, where: str = "configuration") -> Config:
@@ -131,6 +186,11 @@ def _text_of(path: StrPath) -> str:
         raise place.error(f"it cannot be read: {error.strerror}. Check its permissions.") from error
 
 
+def _data_of(path: StrPath, model: ConfigModel) -> Data:
+    tokenizing = Tokenizing(model.tokenizer, model.end_of_document, model.prepared or PREPARED)
+    return Data(_folder_of(path), model.sequence_length, tokenizing)
+
+
 def _folder_of(path: StrPath) -> Path:
     return Path(path).absolute().parent
 
@@ -142,7 +202,12 @@ def _unreadable(config: Config, data: Data) -> Iterator[ConfigError]:
         size = f"tokens: {files.tokens}" if files.tokens is not None else f"items: {files.items}"
         if not files.path:
             yield place.error(f": it has only a size ({size}); its items cannot be read. Give it a path.")
-        elif missing := data.missing(files):
+        elif data.unprepared(name, files):
+            yield (place / "path").error(
+                f": got {quoted(files.path[0])}, raw text that is not prepared yet; its size ({size}) is "
+                "enough for a plan only. Run thermix prepare with this file."
+            )
+        elif missing := data.missing(name, files):
             yield (place / "path").error(
                 f": got {quoted(missing[0])}, where nothing lies; its size ({size}) is enough "
                 "for a plan only. Prepare the data, or correct the path."

@@ -94,6 +94,12 @@ _TEMPERATURE: Final = (
     "High is even, 1 the scores as given, 0 the best source only."
 )
 _ALPHA: Final = "1/T, in place of temperature."
+_TOKENIZER: Final = (
+    "Turns the raw sources into tokens (thermix prepare): bytes, a tokenizer.json, tiktoken:NAME or hf:NAME."
+)
+_PREPARED: Final = (
+    "Folder in which thermix prepare keeps the shards of raw sources, one folder each; prepared if left out."
+)
 
 
 class _Keys(BaseModel):
@@ -158,6 +164,12 @@ class ConfigModel(_Keys):
     steps: RunLength = Field(description=_STEPS)
     batch_size: Count = Field(description=_BATCH)
     sequence_length: Count | None = Field(None, description="Tokens in a sequence.")
+    tokenizer: Text | None = Field(None, description=_TOKENIZER)
+    end_of_document: Text | None = Field(
+        None,
+        description="Token that thermix prepare puts behind each document; the tokenizer's own if left out.",
+    )
+    prepared: Text | None = Field(None, description=_PREPARED)
     temperature: Temperature | None = Field(None, description=f"{_TEMPERATURE} 1 where there is none.")
     alpha: Alpha | None = Field(None, description=_ALPHA)
     sources: dict[str, SourceModel] = Field(description="Name of a source: what it is. Names are any text.")

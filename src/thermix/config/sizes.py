@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass, field
 
 from thermix.config.checks import default_unit
-from thermix.config.data import Data, SourceFiles
+from thermix.config.data import Data, SourceFiles, located_at
 from thermix.config.model import SourceModel
 from thermix.config.place import Place, nearest, quoted
 from thermix.config.refusals import refusing
@@ -44,6 +44,7 @@ class Sizes:
     Attributes:
         sequence_length: tokens of an item.
         data: finds and opens what paths name; None where no file is touched.
+        tokenized: whether the file names a tokenizer, so that raw text is sequences.
         files: name -> where its items are, as last seen.
         places: name -> where in the file that was said.
         notices: what was found on the way.
@@ -51,6 +52,7 @@ class Sizes:
 
     sequence_length: int | None
     data: Data | None
+    tokenized: bool = False
     files: dict[str, SourceFiles] = field(default_factory=dict)
     places: dict[str, Place] = field(default_factory=dict)
     notices: list[Notice] = field(default_factory=list)
@@ -76,13 +78,30 @@ class Sizes:
                     f": got {quoted(files.path[0])} alone; no file is read here, so that "
                     "the size must be in the text. Add items: or tokens:."
                 )
-            return said, default_unit(model)
-        missing = self.data.missing(files)
+            return said, default_unit(model, tokenized=self.tokenized)
+        with located_at(name, place):
+            missing, unprepared = self.data.missing(name, files), self.data.unprepared(name, files)
         if missing:
             return self._planned(
                 name, files, missing, self.data.absolute(missing[0]), said, place
-            ), default_unit(model)
+            ), default_unit(model, tokenized=self.tokenized)
+        if unprepared:
+            return self._unprepared(name, files, said, place), "sequence"
         return self._measured(name, model, files, said, place)
+
+    def _unprepared(self, name: str, files: SourceFiles, said: int | None, place: Place) -> int:
+        """The size the file says, for raw text that is not prepared yet."""
+        given = f"got {quoted(files.path[0])}, raw text that is not prepared yet"
+        if said is None:
+            raise (place / "path").error(
+                f": {given}. Run thermix prepare with this file, or plan before that with tokens: or items:."
+            )
+        self._note(
+            "planned_size",
+            name,
+            f"{place / 'path'}: {given}; the plan goes by the size in the file, {said:,} items.",
+        )
+        return said
 
     def _said(self, model: SourceModel) -> int | None:
         if model.tokens is not None and self.sequence_length is not None:

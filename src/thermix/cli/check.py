@@ -1,0 +1,60 @@
+"""`thermix check`: whether shards are what they say they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from thermix.prepare.check import Checked
+
+__all__ = ["check"]
+
+
+def check(
+    shards: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="SHARDS...", help="Folders of shards, or .bin and .npy files.", show_default=False
+        ),
+    ],
+    dtype: Annotated[
+        str | None, typer.Option(metavar="TYPE", help="Type of a token in .bin files without an index.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check that token shards are whole and undamaged.
+
+    thermix check shards/web
+
+    Every byte is read: sizes, headers and indices, and where thermix prepare wrote a manifest the SHA-256 of
+    every file and the range of the tokens. Exit status 3 if anything is wrong; all of it is listed.
+    """
+    from thermix.cli.output import Output, print_json
+    from thermix.cli.progress import bytes_bar
+    from thermix.errors import DataError
+    from thermix.prepare.check import check_shards
+
+    found: dict[str, Checked] = {}
+    for path in shards:
+        with bytes_bar(f"checking {path}") as show:
+            found[str(path)] = check_shards(path, dtype=dtype, show=show)
+    problems = [problem for checked in found.values() for problem in checked.problems]
+    if json:
+        print_json({"folders": [{"path": path, **checked._asdict()} for path, checked in found.items()]})
+    else:
+        Output().lines(f"{path}: {_summary(checked)}" for path, checked in found.items())
+    if problems:
+        raise DataError("\n".join(problems))
+
+
+def _summary(checked: Checked) -> str:
+    from thermix.cli.output import counted
+
+    documents = f"{counted(checked.documents, 'document')}, " if checked.documents else ""
+    sums = f"{checked.checksums:,} checksums agree" if checked.checksums else "no checksums to compare"
+    wrong = f"; {counted(len(checked.problems), 'problem')}" if checked.problems else ""
+    shards = counted(checked.shards, "sound shard")
+    return f"{shards}, {documents}{counted(checked.tokens, 'token')}, {sums}{wrong}"

@@ -1,0 +1,205 @@
+"""`prepare`: raw text to a folder of token shards, from where it was left to its manifest."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+from thermix.errors import InvalidInput
+from thermix.plan.checks import checked_whole
+from thermix.prepare.encoders import Encoder, open_encoder
+from thermix.prepare.engines import Engine, Progress
+from thermix.prepare.engines.local import LocalEngine
+from thermix.prepare.folder import OutputFolder, TaskRecord
+from thermix.prepare.inputs import InputFile, find_inputs, split_inputs
+from thermix.prepare.job import Job
+from thermix.prepare.task import Task, run_task
+from thermix.prepare.texts import BadRow, read_texts
+from thermix.sources.manifest import InputRecord, Manifest
+
+__all__ = ["SPLIT_BYTES", "Prepared", "Watcher", "prepare"]
+
+SPLIT_BYTES = 64 << 20
+
+_LEAST_SPLIT = 1 << 10
+_MOST_SPLIT = 1 << 40
+_SAMPLE = 64  # documents
+_MOST_PROCESSES = 1 << 10
+_MOST_TASKS = 100_000  # five digits in a shard's name keep the order of names
+
+
+class Watcher:
+    """Is told how a preparation goes; this one says nothing to anybody."""
+
+    def begin(self, raw_bytes: int, done: Progress) -> None:
+        """The work in raw bytes, and what an earlier run did of it."""
+
+    def show(self, done: Progress) -> None:
+        """What is done by now, earlier runs included."""
+
+    def notice(self, message: str) -> None:
+        """Something a person should know."""
+
+
+class Prepared(NamedTuple):
+    """What became of a preparation.
+
+    Attributes:
+        manifest: of the folder, which is whole.
+        made: tasks done by this run; 0 where all had been done before.
+        tasks: in all.
+    """
+
+    manifest: Manifest
+    made: int
+    tasks: int
+
+
+def prepare(
+    inputs: Sequence[str],
+    out: str | os.PathLike[str],
+    *,
+    tokenizer: str | Encoder,
+    field: str = "text",
+    end_of_document: str | None = None,
+    split_bytes: int = SPLIT_BYTES,
+    processes: int | None = None,
+    skip_bad: bool = False,
+    watcher: Watcher | None = None,
+    engine: Engine | None = None,
+    name: str = "INPUT",
+) -> Prepared:
+    """Write the token shards of raw text, as Megatron-LM reads them, and a manifest.
+
+    A run that was killed goes on where it was, with the same call, and ends with the same bytes.
+
+    Args:
+        inputs: files, folders and globs of JSON Lines (plain or compressed), Parquet, CSV, text, Arrow.
+        out: the folder; made if need be.
+        tokenizer: "bytes", the path of a tokenizer.json, "tiktoken:NAME" or "hf:NAME"; or an encoder.
+        field: of a row, that holds its text.
+        end_of_document: the token put behind each document, where the tokenizer leaves that open.
+        split_bytes: raw bytes of one piece of work, and about so much text in one shard; from 1 KiB.
+        processes: left out, one for each processor. They change nothing in the output.
+        skip_bad: leave broken rows out and list them in `skipped.jsonl`; else the first one is an error.
+        watcher: is told how it goes.
+        engine: runs the tasks; left out, processes of this machine.
+        name: what errors call the inputs.
+
+    Returns:
+        The manifest, and how much of it this run did.
+
+    Raises:
+        InvalidInput: nothing to read, a folder of another job or held by another run, a wrong value.
+        DataError: a broken row, a damaged file, a folder that cannot be written. What is done is kept.
+        MissingExtra: a library that reads the input, or the tokenizer, is not installed.
+    """
+    watch = watcher or Watcher()
+    split_bytes = checked_whole("split_bytes", split_bytes, _LEAST_SPLIT, _MOST_SPLIT)
+    workers = checked_whole(
+        "processes", (os.cpu_count() or 1) if processes is None else processes, 1, _MOST_PROCESSES
+    )
+    files = find_inputs(inputs, name)
+    encoder = (
+        open_encoder(tokenizer, end_of_document=end_of_document) if isinstance(tokenizer, str) else tokenizer
+    )
+    folder, job = OutputFolder(out), _job(files, encoder, field, split_bytes)
+    tasks = _tasks(files, folder, job, encoder, skip_bad)
+    if (manifest := folder.finished()) is not None:
+        folder.refuse_other(Job.of(manifest), job)
+        return Prepared(manifest, 0, len(tasks))
+    with folder.held(job):
+        _compare_ids(encoder, tasks, watch)
+        return _to_the_end(folder, job, tasks, watch, engine or LocalEngine(workers, _threads_each(workers)))
+
+
+def _job(files: Sequence[InputFile], encoder: Encoder, field: str, split_bytes: int) -> Job:
+    return Job(
+        tokenizer=encoder.identity,
+        dtype=encoder.dtype,
+        field=field,
+        split_bytes=split_bytes,
+        inputs=[InputRecord(path=f.path, format=f.format, bytes=f.bytes, digest=f.digest) for f in files],
+    )
+
+
+def _tasks(
+    files: Sequence[InputFile], folder: OutputFolder, job: Job, encoder: Encoder, skip_bad: bool
+) -> list[Task]:
+    splits = split_inputs(files, job.split_bytes)
+    if len(splits) > _MOST_TASKS:
+        raise InvalidInput(
+            f"split_bytes: got {job.split_bytes:,}, which cuts the input into {len(splits):,} pieces; at "
+            f"most {_MOST_TASKS:,} are numbered. Take a larger one: --shard-size."
+        )
+    return [
+        Task(number, parts, str(folder.path), job.field, encoder, job.split_bytes, skip_bad)
+        for number, parts in enumerate(splits)
+    ]
+
+
+def _threads_each(processes: int) -> int:
+    return max(1, (os.cpu_count() or 1) // processes)
+
+
+def _compare_ids(encoder: Encoder, tasks: Sequence[Task], watch: Watcher) -> None:
+    """Let the encoder try the first documents, and pass on what it has to say."""
+
+    def pass_over(row: BadRow) -> None:
+        """A broken row is the business of its task."""
+
+    for task in tasks[:1]:
+        batches = (batch for part in task.parts for batch in read_texts(part, task.field, pass_over))
+        for batch in islice(batches, 1):
+            encoder.check(batch.texts[:_SAMPLE])
+    for notice in encoder.notices:
+        watch.notice(notice)
+
+
+def _to_the_end(
+    folder: OutputFolder, job: Job, tasks: Sequence[Task], watch: Watcher, engine: Engine
+) -> Prepared:
+    """Do what is still to be done, and write the manifest; the folder is held."""
+    found = {task.number: folder.record(task.number, skip_bad=task.skip_bad) for task in tasks}
+    records = {number: record for number, record in found.items() if record is not None}
+    todo = [task for task in tasks if task.number not in records]
+    before = _progress_of(records.values())
+    watch.begin(sum(file.bytes for file in job.inputs), before)
+
+    def show(done: Progress) -> None:
+        watch.show(Progress(*(a + b for a, b in zip(before, done, strict=True))))
+
+    for task, record in engine.run(run_task, todo, show):
+        records[task.number] = record
+    manifest = _manifest(job, [records[task.number] for task in tasks])
+    if tasks:
+        tasks[0].encoder.save(folder.path)
+    folder.finish(manifest, len(tasks))
+    return Prepared(manifest, len(todo), len(tasks))
+
+
+def _progress_of(records: Iterable[TaskRecord]) -> Progress:
+    documents = tokens = raw_bytes = 0
+    for record in records:
+        documents += sum(shard.documents for shard in record.shards)
+        tokens += sum(shard.tokens for shard in record.shards)
+        raw_bytes += record.raw_bytes
+    return Progress(documents, tokens, raw_bytes)
+
+
+def _manifest(job: Job, records: Sequence[TaskRecord]) -> Manifest:
+    done = _progress_of(records)
+    return Manifest(
+        tokenizer=job.tokenizer,
+        dtype=job.dtype,
+        end_of_document=job.tokenizer["end_of_document"],
+        field=job.field,
+        split_bytes=job.split_bytes,
+        documents=done.documents,
+        tokens=done.tokens,
+        skipped=sum(record.skipped for record in records),
+        inputs=job.inputs,
+        shards=[shard for record in records for shard in record.shards],
+    )
