@@ -8,7 +8,7 @@ import pytest
 
 from thermix.errors import DataError, InvalidInput
 from thermix.sources.contents import content_digest
-from thermix.sources.files import find_paths
+from thermix.sources.files import ending_of, find_paths, is_hub, is_saved
 
 
 @pytest.fixture
@@ -107,3 +107,32 @@ def test_the_digest_sees_size_first_and_last_byte(size: int, tmp_path: Path) -> 
 def test_a_file_without_permission_is_data_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"cannot be read: Is a directory"):
         content_digest(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "ending"),
+    {
+        "web.jsonl": (".jsonl", ""),
+        "Web.2024.JSONL.GZ": (".jsonl", ".gz"),
+        "web.gz": ("", ".gz"),
+        "web": ("", ""),
+        ".gz": ("", ""),
+        "a.csv.zst.txt": (".txt", ""),
+    }.items(),
+)
+def test_an_ending_is_a_format_and_a_packing(name: str, ending: tuple[str, str]) -> None:
+    assert ending_of(name) == ending
+
+
+def test_hf_is_the_hub_and_hf_with_slashes_an_address() -> None:
+    assert is_hub("hf:lab/corpus:en")
+    assert not is_hub("hf://datasets/lab/corpus/a.parquet")
+    assert not is_hub("data/hf:a")
+
+
+def test_a_folder_is_a_saved_one_by_the_files_in_it(tmp_path: Path) -> None:
+    assert not is_saved(tmp_path)
+    (tmp_path / "state.json").touch()
+    assert not is_saved(tmp_path)
+    (tmp_path / "dataset_info.json").touch()
+    assert is_saved(tmp_path)

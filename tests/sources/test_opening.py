@@ -39,21 +39,25 @@ def test_documents_pass_over_the_sequence_length(tmp_path: Path) -> None:
 
 
 REFUSED = {
-    "gz": (["a.jsonl.gz"], r"a\.jsonl\.gz: it is compressed.*Unpack it first: gunzip -k .*a\.jsonl\.gz$"),
-    "zst": (["a.jsonl.zst"], r"it is compressed.*zstd -d"),
+    "gz": (
+        ["a.gz"],
+        r"a\.gz: it is packed, and its name does not say .*rename it, such as to web\.jsonl\.gz\.$",
+    ),
+    "tar": (["a.tar.gz"], r"a\.tar\.gz: it is packed, and its name does not say"),
+    "packed tokens": (["a.bin.zst"], r"a\.bin\.zst: it is packed, .*Unpack it first"),
+    "packed parquet": (["a.parquet.gz"], r"a\.parquet\.gz: it is packed, .*Unpack it first"),
     "shards": (["a.bin", "a.idx"], r"a\.bin: a token file, and no sequence_length.*Set sequence_length"),
     "npy": (["a.npy"], r"a\.npy: a token file, and no sequence_length"),
-    "json": (["a.json"], r"a\.json: one JSON value is not a row a line.*jq -c"),
-    "txt": (
-        ["a.txt"],
-        r"plain text does not say where a document ends.*Write one \{\"text\": \.\.\.\} a line",
-    ),
-    "parquet": (["a.parquet"], r"does not read this format\. Write its rows to a \.jsonl file"),
     "two formats": (
         ["a.jsonl", "b.npy"],
         r"a\.jsonl and .*b\.npy are of different formats; a source has one",
     ),
-    "nothing": ([], r"folder .* holds no files; data files end in \.jsonl.*\*\*.*\.jsonl"),
+    "two document formats": (["a.csv.gz", "b.tsv"], r"different formats; .*such as '\*\.csv\.gz'"),
+    "rows and a description": (
+        ["a.jsonl", "info.json"],
+        r"a\.jsonl and .*info\.json are of different formats",
+    ),
+    "nothing": ([], r"folder .* holds no files; data files end in .*\.jsonl.*\*\*.*\.jsonl"),
     "no data": (["LICENSE"], r"folder .* holds 1 files of other kinds, such as LICENSE"),
 }
 
@@ -83,3 +87,17 @@ def test_a_dtype_for_documents_is_refused(tmp_path: Path) -> None:
         InvalidInput, match=r"^sources\.web\.dtype: got 'uint16' for JSON Lines; only token files"
     ):
         open_source(str(made(tmp_path, "a.jsonl")), name="web", dtype="uint16")
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl.gz", "a.csv", "a.txt", "a.parquet"])
+def test_a_dtype_for_documents_of_any_format_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"^sources\.web\.dtype: got 'uint16' for .*; only token files"):
+        open_source(str(made(tmp_path, name)), name="web", dtype="uint16")
+
+
+def test_several_saved_folders_are_refused(tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        made(tmp_path / name, "state.json", "dataset_info.json")
+    with pytest.raises(InvalidInput, match=r"got 2 folders that HF datasets saved; a source is one"):
+        open_source([f"{tmp_path}/a", f"{tmp_path}/b"], name="web")

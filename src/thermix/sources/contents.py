@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from thermix.errors import DataError
+from thermix.sources.disk import FileElsewhere, descriptor_of, open_raw
 
 __all__ = ["FileReader", "content_digest"]
 
@@ -19,7 +20,7 @@ _SAMPLE_BYTES = 4096
 _OPEN_FILES = 64
 
 
-def content_digest(path: Path) -> bytes:
+def content_digest(path: Path | FileElsewhere) -> bytes:
     """A hash of a file's size and of 16 blocks of 4 KiB, spread evenly from its first byte to its last.
 
     Files up to 64 KiB are hashed whole. A change that keeps the size and lies between the blocks is not
@@ -28,27 +29,40 @@ def content_digest(path: Path) -> bytes:
     Raises:
         DataError: the file cannot be read.
     """
+    if not isinstance(path, Path):
+        return _digest(path.size, path.read)
     try:
         with open(path, "rb", buffering=0) as file:
-            size = os.fstat(file.fileno()).st_size
-            digest = hashlib.sha256(b"%d\n" % size)
-            last = max(size - _SAMPLE_BYTES, 0)
-            spread = [last * i // (_SAMPLES - 1) for i in range(_SAMPLES)]
-            whole = range(0, size, _SAMPLE_BYTES)
-            for offset in whole if size <= _SAMPLES * _SAMPLE_BYTES else spread:
+
+            def read(offset: int, count: int) -> bytes:
                 file.seek(offset)
-                digest.update(file.read(_SAMPLE_BYTES))
+                return file.read(count)
+
+            return _digest(os.fstat(file.fileno()).st_size, read)
     except OSError as error:
         raise DataError(f"{path}: it cannot be read: {error.strerror}. Check its permissions.") from error
+
+
+def _digest(size: int, read: Callable[[int, int], bytes]) -> bytes:
+    digest = hashlib.sha256(b"%d\n" % size)
+    if size <= _SAMPLES * _SAMPLE_BYTES:
+        digest.update(read(0, size))
+        return digest.digest()
+    last = size - _SAMPLE_BYTES
+    for block in range(_SAMPLES):
+        digest.update(read(last * block // (_SAMPLES - 1), _SAMPLE_BYTES))
     return digest.digest()
+
+
+_Path = Path | FileElsewhere
 
 
 class _Handle:
     """An open file, closed when nobody uses it any more."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: _Path) -> None:
         self.descriptor = -1
-        self.descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        self.descriptor = descriptor_of(path)
 
     def __del__(self) -> None:
         if self.descriptor >= 0:
@@ -67,13 +81,13 @@ class FileReader:
         name: of the source, for errors.
     """
 
-    def __init__(self, paths: Sequence[Path], sizes: Sequence[int], name: str) -> None:
+    def __init__(self, paths: Sequence[_Path], sizes: Sequence[int], name: str) -> None:
         self._paths = paths
         self._sizes = sizes
         self._name = name
         self._handles: dict[int, _Handle] = {}
 
-    def __reduce__(self) -> tuple[type[FileReader], tuple[Sequence[Path], Sequence[int], str]]:
+    def __reduce__(self) -> tuple[type[FileReader], tuple[Sequence[_Path], Sequence[int], str]]:
         return FileReader, (self._paths, self._sizes, self._name)
 
     def read(self, file: int, start: int, stop: int) -> bytes:
@@ -96,7 +110,7 @@ class FileReader:
 
     def _read(self, file: int, start: int, count: int) -> bytes:
         if not hasattr(os, "pread"):  # Windows: a file of our own has a place of its own
-            with open(self._paths[file], "rb", buffering=0) as own:
+            with open_raw(self._paths[file]) as own:
                 own.seek(start)
                 return own.read(count)
         handle = self._handles.get(file) or self._open(file)

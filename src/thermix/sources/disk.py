@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import FileIO
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from thermix.errors import DataError
 
-__all__ = ["Disk", "Maps", "map_file", "opened", "unreadable"]
+__all__ = ["Disk", "FileElsewhere", "Maps", "descriptor_of", "map_file", "open_raw", "opened", "unreadable"]
 
 T = TypeVar("T")
 
@@ -22,11 +22,45 @@ _OUT_OF_HANDLES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 _MOST_MAPS = 1024
 
 
+class FileElsewhere(Protocol):
+    """A file that is not on this host, or only when it is read; as text, where it lies."""
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        ...
+
+    def descriptor(self) -> int:
+        """All of it as an open file here, which the caller closes."""
+        ...
+
+    def read(self, start: int, count: int, /) -> bytes:
+        """Bytes [start, start + count), fewer at its end."""
+        ...
+
+
+def descriptor_of(path: str | os.PathLike[str] | FileElsewhere) -> int:
+    """A file open for reading, which the caller closes.
+
+    Raises:
+        OSError: it cannot be opened.
+        DataError: it cannot be fetched.
+    """
+    if isinstance(path, str | os.PathLike):
+        return os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    return path.descriptor()
+
+
+def open_raw(path: str | os.PathLike[str] | FileElsewhere) -> FileIO:
+    """A file open for reading, without a buffer; raises as `descriptor_of`."""
+    return open(path if isinstance(path, str | os.PathLike) else path.descriptor(), "rb", buffering=0)
+
+
 @dataclass(frozen=True)
 class Disk:
     """An open file; as text, how an error begins that is about it."""
 
-    file: FileIO
+    file: FileIO | FileElsewhere
     size: int
     path: str
     name: str
@@ -36,12 +70,14 @@ class Disk:
 
     def read(self, start: int, count: int) -> bytes:
         """Bytes [start, start + count), fewer at the end of the file."""
+        if not isinstance(self.file, FileIO):
+            return self.file.read(start, count)
         self.file.seek(start)
         return self.file.read(count)
 
 
 @contextmanager
-def opened(path: str, name: str) -> Iterator[Disk]:
+def opened(path: str | FileElsewhere, name: str) -> Iterator[Disk]:
     """A file open for reading, closed on the way out.
 
     Args:
@@ -51,6 +87,9 @@ def opened(path: str, name: str) -> Iterator[Disk]:
     Raises:
         DataError: it cannot be opened, or read inside the block, or is no file.
     """
+    if not isinstance(path, str):
+        yield Disk(path, path.size, str(path), name)
+        return
     try:
         with open(path, "rb", buffering=0) as file:
             yield Disk(file, os.fstat(file.fileno()).st_size, path, name)
@@ -72,7 +111,7 @@ def unreadable(error: OSError, path: str, name: str) -> DataError:
     return DataError(f"sources.{name}: {path}: it cannot be read: {error.strerror or error}. {way_out}")
 
 
-def map_file(path: str, size: int, name: str) -> mmap.mmap:
+def map_file(path: str | FileElsewhere, size: int, name: str) -> mmap.mmap:
     """A file in memory, read-only, its pages read from disk when they are first touched.
 
     Args:
@@ -85,7 +124,7 @@ def map_file(path: str, size: int, name: str) -> mmap.mmap:
             no reader of memory maps can turn into an error.
         OSError: it cannot be opened or mapped.
     """
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    descriptor = descriptor_of(path)
     try:
         now = os.fstat(descriptor).st_size
         if now != size:
@@ -132,6 +171,11 @@ class Maps(Generic[T]):
     def clear(self) -> None:
         """Drop all maps."""
         self._kept = {}
+
+    def drop(self, unwanted: Callable[[int], bool]) -> None:
+        """Drop the maps of files whose number is unwanted."""
+        for file in filter(unwanted, list(self._kept)):
+            self._kept.pop(file, None)
 
     def _mapped(self, file: int) -> T:
         try:

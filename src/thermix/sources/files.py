@@ -14,7 +14,56 @@ from pathlib import Path
 
 from thermix.errors import InvalidInput
 
-__all__ = ["find_paths"]
+__all__ = [
+    "HUB",
+    "MANIFEST",
+    "PACKINGS",
+    "UNFINISHED",
+    "ending_of",
+    "find_paths",
+    "is_hub",
+    "is_remote",
+    "is_saved",
+]
+
+MANIFEST = "manifest.json"
+"""In a folder of prepared shards: what it holds."""
+
+UNFINISHED = ".thermix-prepare"
+"""In a folder that is being prepared."""
+
+HUB = "hf:"
+"""What the name of a data set on the Hugging Face hub begins with."""
+
+PACKINGS = (".gz", ".zst", ".bz2", ".xz")
+"""Endings of packed files that are read."""
+
+
+def is_hub(address: str) -> bool:
+    """Whether it names a data set on the hub; `hf://` is the URL of a file there."""
+    return address.startswith(HUB) and "://" not in address
+
+
+def is_remote(path: object) -> bool:
+    """Whether a path is an address, such as "s3://bucket/shards"."""
+    return isinstance(path, str) and "://" in path
+
+
+def is_saved(folder: Path) -> bool:
+    """Whether HF datasets' `save_to_disk` wrote a folder: one data set, or several splits."""
+    parts = ("state.json", "dataset_info.json")
+    return (folder / "dataset_dict.json").is_file() or all((folder / part).is_file() for part in parts)
+
+
+def ending_of(name: str) -> tuple[str, str]:
+    """What a file's name ends in, in lower case: the ending that says the format, and the packing.
+
+    >>> ending_of("a.b/web.JSONL.gz"), ending_of("web.csv"), ending_of("web.xz")
+    (('.jsonl', '.gz'), ('.csv', ''), ('', '.xz'))
+    """
+    suffixes = Path(name).suffixes
+    packing = suffixes.pop().lower() if suffixes and suffixes[-1].lower() in PACKINGS else ""
+    return (suffixes[-1].lower() if suffixes else ""), packing
 
 
 def find_paths(path: str | Sequence[str], name: str) -> list[Path]:

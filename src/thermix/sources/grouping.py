@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -62,15 +63,27 @@ class SourceGroups:
         if self._sources[number] is None:
             self[number]
 
-    def group(self, source: NDArray[np.int32], item: Items) -> Grouped:
-        """Put draws (n,) in order."""
-        order = np.argsort(self._firsts.take(source) + item)
-        sources = source.take(order)
-        starts = [0, *((sources[1:] != sources[:-1]).nonzero()[0] + 1).tolist()] if len(order) else []
-        numbers = sources.take(starts).tolist() if starts else []
-        return Grouped(
-            order, item.take(order), list(zip(numbers, starts, [*starts[1:], len(order)], strict=False))
+    def group(self, source: NDArray[np.int32], item: Items) -> list[Grouped]:
+        """Put the draws of each row of (m, n) in order, with as much work as for one where rows are short."""
+        many, each = source.shape[0], max(1, source.shape[1])
+        order = np.argsort(self._firsts.take(source) + item, axis=1)
+        places = (order + np.arange(many)[:, np.newaxis] * each).ravel()
+        items, sources = item.take(places), source.take(places)
+        begins = np.ones(len(sources), np.bool_)
+        np.not_equal(sources[1:], sources[:-1], out=begins[1:])
+        begins[::each] = True
+        starts = begins.nonzero()[0]
+        ends = np.append(starts[1:], len(sources))
+        rows = starts // each
+        firsts = rows * each
+        runs = zip(
+            sources.take(starts).tolist(), (starts - firsts).tolist(), (ends - firsts).tolist(), strict=True
         )
+        counts = np.bincount(rows, minlength=many).tolist()
+        grouped_items = items.reshape(source.shape)
+        return [
+            Grouped(order[i], grouped_items[i], list(islice(runs, count))) for i, count in enumerate(counts)
+        ]
 
     def read(self, number: int, items: Items) -> Rows:
         """Items of a source, by one thread at a time; an exception of the source's own carries its name."""
@@ -82,10 +95,9 @@ class SourceGroups:
                 _name_source(error, self.names[number])
                 raise
 
-    def documents(self, source: NDArray[np.int32], item: Items) -> list[Any]:
-        """The row of each draw (n,), in their order."""
-        grouped = self.group(source, item)
-        rows: list[Any] = [None] * len(item)
+    def documents(self, grouped: Grouped) -> list[Any]:
+        """The row of each draw, in the order from before they were grouped."""
+        rows: list[Any] = [None] * len(grouped.items)
         for number, start, end in grouped.runs:
             found = self.read(number, grouped.items[start:end])
             for place, row in zip(grouped.order[start:end].tolist(), found, strict=True):

@@ -16,6 +16,8 @@ import numpy as np
 from thermix.errors import DataError
 from thermix.sources.base import IndexedSource, Items
 from thermix.sources.contents import FileReader, content_digest
+from thermix.sources.disk import FileElsewhere
+from thermix.sources.fields import OTHER_FIELD, NoTextError, field_text
 from thermix.sources.lines import LineIndex, index_lines, line_number
 
 __all__ = ["JsonLines"]
@@ -39,7 +41,7 @@ class JsonLines(IndexedSource):
     in files of 4 GiB and more). Reading takes a few microseconds a row. At most 64 files are open.
     """
 
-    def __init__(self, paths: Sequence[Path], *, name: str, field: str | None = None) -> None:
+    def __init__(self, paths: Sequence[Path | FileElsewhere], *, name: str, field: str | None = None) -> None:
         self._paths = tuple(paths)
         self._field = field
         self._files = [index_lines(path) for path in self._paths]
@@ -69,7 +71,7 @@ class JsonLines(IndexedSource):
             self._fingerprint = digest.hexdigest()
         return self._fingerprint
 
-    def place(self, item: int) -> tuple[Path, int, int]:
+    def place(self, item: int) -> tuple[Path | FileElsewhere, int, int]:
         """The file, the line (from 1) and the byte offset at which an item begins; counts the file's lines.
 
         Args:
@@ -101,7 +103,7 @@ class JsonLines(IndexedSource):
         line = self._reader.read(file, start, stop).rstrip()
         try:
             value = json.loads(line.decode("utf-8"))
-            return value if self._field is None else _text(value, self._field)
+            return value if self._field is None else field_text(value, self._field)
         except UnicodeDecodeError as error:
             raise self._damaged(
                 item, f"not UTF-8: {error.reason} at byte {start + error.start}", _MEND
@@ -110,12 +112,16 @@ class JsonLines(IndexedSource):
             raise self._damaged(item, f"not JSON: {error.msg} (column {error.pos + 1})", _MEND) from error
         except (ValueError, RecursionError) as error:
             raise self._damaged(item, f"not read: {error}", _MEND) from error
-        except _NoTextError as error:
-            raise self._damaged(item, str(error), "Name another field, or mend the row.") from error
+        except NoTextError as error:
+            raise self._damaged(item, str(error), OTHER_FIELD) from error
 
     def _damaged(self, item: int, what: str, way_out: str) -> DataError:
+        return DataError(f"sources.{self.name}: {self._where(item)}: {what}. {way_out}")
+
+    def _where(self, item: int) -> str:
+        """The place of an item, for errors."""
         path, line, offset = self.place(item)
-        return DataError(f"sources.{self.name}: {path}, line {line} (byte {offset}): {what}. {way_out}")
+        return f"{path}, line {line} (byte {offset})"
 
     def _release(self) -> None:
         self._reader.close()
@@ -124,36 +130,3 @@ class JsonLines(IndexedSource):
 
 
 _MEND = "A line is one JSON value in UTF-8: mend or remove it."
-
-
-class _NoTextError(Exception):
-    """A row does not have the text it should have."""
-
-
-def _text(row: Any, field: str) -> str:
-    if not isinstance(row, dict):
-        raise _NoTextError(f"it is {_kind(row)}, and field {field!r} is asked for; rows must be objects")
-    if field not in row:
-        fields = ", ".join(map(repr, list(row)[:8])) or "none"
-        raise _NoTextError(f"it has no field {field!r}; its fields are {fields}")
-    text = row[field]
-    if not isinstance(text, str):
-        raise _NoTextError(f"field {field!r} is {_kind(text)}; it must be text")
-    if not text.isascii():
-        _refuse_surrogates(text, field)
-    return text
-
-
-def _refuse_surrogates(text: str, field: str) -> None:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        code = ord(text[error.start])
-        raise _NoTextError(
-            f"field {field!r} holds half a surrogate pair, \\u{code:04x}, which is no character"
-        ) from error
-
-
-def _kind(value: Any) -> str:
-    names = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null"}
-    return names.get(type(value), "a number")

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thermix.errors import DataError
+from thermix.sources.disk import FileElsewhere, open_raw
 
 __all__ = ["LineIndex", "index_lines", "line_number"]
 
@@ -47,14 +48,14 @@ class LineIndex:
         return int(self.starts[line]), stop
 
 
-def index_lines(path: Path) -> LineIndex:
+def index_lines(path: Path | FileElsewhere) -> LineIndex:
     """Find the lines of a file.
 
     Raises:
         DataError: the file cannot be read.
     """
     try:
-        with open(path, "rb", buffering=0) as file:
+        with open_raw(path) as file:
             size = os.fstat(file.fileno()).st_size
             starts, doubtful = _line_starts(file, np.uint32 if size < 1 << 32 else np.uint64)
             blank = [start for start in doubtful.tolist() if _is_blank(file, start)]
@@ -98,10 +99,10 @@ def _is_blank(file: FileIO, start: int) -> bool:
     return True
 
 
-def line_number(path: Path, offset: int) -> int:
+def line_number(path: Path | FileElsewhere, offset: int) -> int:
     """The number, from 1, of the line that begins at a byte offset, as an editor counts: blank ones too."""
     before = 0
-    with open(path, "rb") as file:
+    with open_raw(path) as file:
         while offset > 0 and (chunk := file.read(min(_CHUNK, offset))):
             before += chunk.count(b"\n")
             offset -= len(chunk)

@@ -22,7 +22,7 @@ from typing import cast
 import numpy as np
 
 from thermix.errors import DataError
-from thermix.sources.disk import Disk, opened
+from thermix.sources.disk import Disk, FileElsewhere, opened
 
 __all__ = ["DTYPE_CODES", "HEADER", "MAGIC", "VERSION", "IndexHeader", "little_endian", "read_header"]
 
@@ -76,7 +76,7 @@ def little_endian(dtype: str) -> np.dtype[np.integer]:
     return cast("np.dtype[np.integer]", np.dtype(dtype).newbyteorder("<"))
 
 
-def read_header(path: str, name: str) -> IndexHeader:
+def read_header(path: str | FileElsewhere, name: str) -> IndexHeader:
     """The header of an index file.
 
     Args:

@@ -14,7 +14,7 @@ from thermix.errors import DataError, InvalidInput
 from thermix.plan.mixture import Unit
 from thermix.sources.base import IndexedSource, Items, Rows
 
-__all__ = ["Indexable", "ObjectSource"]
+__all__ = ["Indexable", "ObjectSource", "rows_fingerprint"]
 
 _SAMPLES = 16
 
@@ -82,7 +82,7 @@ class ObjectSource(IndexedSource):
         if self._fingerprint is None:
             spread = np.unique(np.linspace(0, self._length - 1, _SAMPLES).astype(np.int64))
             rows = self.read(spread if self._length else [])
-            self._fingerprint = _fingerprint(self._length, rows)
+            self._fingerprint = rows_fingerprint(self._length, rows)
         return self._fingerprint
 
     def _read(self, items: Items) -> Rows:
@@ -130,7 +130,8 @@ def _check_indexable(data: object, name: str) -> None:
         )
 
 
-def _fingerprint(length: int, rows: Rows) -> str:
+def rows_fingerprint(length: int, rows: Rows) -> str:
+    """Hash of a number of rows and of some of them, by their content."""
     digest = hashlib.sha256(f"objects {length}\n".encode())
     for row in rows:
         _hash_value(digest, row)

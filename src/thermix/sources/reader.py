@@ -7,11 +7,11 @@ iterating with any number of threads gives the same.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from functools import partial
 from itertools import count
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,18 +22,27 @@ from thermix.plan.plan import Batch, Plan, rank_slice
 from thermix.sources.ahead import DrawsAhead, in_order
 from thermix.sources.base import ItemSource, Rows
 from thermix.sources.delivery_checks import check_sources, checked_out, one_unit
-from thermix.sources.grouping import SourceGroups
+from thermix.sources.grouping import Grouped, SourceGroups
 from thermix.sources.recycled import RecycledArrays
 from thermix.sources.rows import RowType, SequenceRows
 
 __all__ = ["BatchReader", "DeliveredBatch"]
 
-_BLOCK_BYTES = 1 << 22
+_BLOCK_BYTES = 1 << 21  # rows made together: enough to be worth the calls, and few enough for the cache
 _BLOCK_DOCUMENTS = 256
+_GROUPED = 1 << 13  # draws put in order together
 _THREADS = min(2, os.cpu_count() or 1)
 
-_Span = tuple[int, int]
 _New = Callable[[tuple[int, ...]], NDArray[Any]]
+T = TypeVar("T")
+
+
+class _Block(NamedTuple):
+    """Steps from `start` on whose rows are made together: their draws (steps, b), and these in order."""
+
+    start: int
+    draws: Batch
+    grouped: Grouped
 
 
 class DeliveredBatch(NamedTuple):
@@ -66,6 +75,9 @@ class BatchReader:
         dtype: of the rows of sequences: "int64"; "int32", a third faster; or "storage", as the sources
             store them.
 
+    Attributes:
+        unit: what the rows are, sequences or documents.
+
     Raises:
         InvalidInput: sources are missing, are of several units, row lengths or (for "storage") types, or
             have other numbers of items than the plan says.
@@ -82,13 +94,17 @@ class BatchReader:
     ) -> None:
         self._made_from: tuple[Any, ...] = (plan, dict(sources), rank, world_size, dtype)
         self._plan = plan
-        self._shares = [rank_slice(rank, world_size, segment.batch_size) for segment in plan.segments]
+        rank_slice(rank, world_size, max(segment.batch_size for segment in plan.segments))
+        self._rank, self._world_size = rank, world_size
         self._draws = DrawsAhead(plan, rank, world_size)
         check_sources(plan, sources)
         self._groups = SourceGroups(plan.names, [sources.get(name) for name in plan.names])
-        unit = one_unit([sources[plan.names[number]] for number in self._groups.given])
-        self._sequences = SequenceRows(self._groups, dtype) if unit == "sequence" else None
-        self._dtype = np.dtype(object) if self._sequences is None else self._sequences.dtype
+        self.unit = one_unit([sources[plan.names[number]] for number in self._groups.given])
+        self._sequences = SequenceRows(self._groups, dtype) if self.unit == "sequence" else None
+        self._dtype, self._block_draws = np.dtype(object), _BLOCK_DOCUMENTS
+        if self._sequences is not None:
+            self._dtype = self._sequences.dtype
+            self._block_draws = _BLOCK_BYTES // (self._sequences.row_length * self._dtype.itemsize)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _remade, self._made_from
@@ -111,9 +127,7 @@ class BatchReader:
         Cost: draws are computed ahead where steps are read one after the other.
         """
         step = self._checked_step(step, self._plan.end)
-        rows = self._rows(
-            self._draws.steps(step, step + 1), self._new(None if out is None else out[np.newaxis])
-        )
+        rows = self._rows(self._block(step, step + 1), self._new(None if out is None else out[np.newaxis]))
         return cast("Rows", rows[0]) if out is None else out
 
     def read_steps(self, start: int, stop: int, out: NDArray[Any] | None = None) -> Rows:
@@ -134,17 +148,17 @@ class BatchReader:
         stop = self._checked_step(stop, self._plan.end + 1)
         if stop <= start:
             raise OutOfRange(f"stop: got {stop}, and start {start}; steps [start, stop) are at least one.")
-        return self._rows(self._draws.steps(start, stop), self._new(out))
+        return self._rows(self._block(start, stop), self._new(out))
 
     def batches(
         self, start: int = 0, stop: int | None = None, *, threads: int = _THREADS
-    ) -> Iterator[DeliveredBatch]:
+    ) -> Generator[DeliveredBatch]:
         """Batches of steps [start, stop), one after the other.
 
         Args:
             start: in [0, plan.end].
             stop: in [start, plan.end]; left out, the end.
-            threads: that read ahead, at most about 20 MB each or two batches, whichever is more. 0 reads each
+            threads: that read ahead, at most about 10 MB each or two batches, whichever is more. 0 reads each
                 batch when it is asked for.
 
         Returns:
@@ -155,50 +169,94 @@ class BatchReader:
             OutOfRange: no such steps.
             InvalidInput, DataError: from the iterator, in place of the batch concerned: as for `read`.
         """
+        return self.made(_as_it_is, start, stop, threads=threads)
+
+    def made(
+        self,
+        make: Callable[[DeliveredBatch], T],
+        start: int = 0,
+        stop: int | None = None,
+        *,
+        threads: int = _THREADS,
+    ) -> Generator[T]:
+        """What `make` makes of the batches of steps [start, stop), one after the other.
+
+        Args:
+            make: called in the thread that read the batch, from several at once; after an exception in a
+                batch beside it, a second time for the same batch.
+            start: as for `batches`.
+            stop: as for `batches`.
+            threads: as for `batches`.
+
+        Returns:
+            An iterator, as for `batches`; an exception of `make` comes in place of its batch.
+
+        Raises:
+            OutOfRange, InvalidInput, DataError: as for `batches`.
+        """
         threads = checked_whole("threads", threads, 0, 1 << 10)
         start = self._checked_step(start, self._plan.end + 1)
         stop = self._checked_step(self._plan.end if stop is None else stop, self._plan.end + 1)
-        return self._delivered(self._spans(start, stop), threads)
+        return self._made(make, self._blocks(start, stop), threads)
 
-    def _delivered(self, spans: Iterator[_Span], threads: int) -> Iterator[DeliveredBatch]:
+    def _made(
+        self, make: Callable[[DeliveredBatch], T], blocks: Iterable[_Block], threads: int
+    ) -> Generator[T]:
         arrays = RecycledArrays(self._dtype, keep=2 * threads + 2)
 
-        def block(span: _Span) -> tuple[_Span, Batch, Rows | None]:
-            draws = self._draws.steps(*span)
+        def made_of(block: _Block) -> tuple[_Block, list[T] | None]:
+            draws = block.draws
             try:
-                return span, draws, self._rows(draws, arrays.empty)
+                rows = self._rows(block, arrays.empty)
+                batches = map(DeliveredBatch, count(block.start), rows, draws.source, draws.item, draws.epoch)
+                return block, list(map(make, batches))
             except Exception:
-                if span[1] - span[0] == 1:
+                if len(draws.source) == 1:
                     raise
-                return span, draws, None  # one of its batches cannot be read
+                return block, None  # one of its batches cannot be had
 
-        with closing(in_order(block, spans, threads)) as blocks:
-            for (start, stop), draws, rows in blocks:
-                found = map(self.read, range(start, stop)) if rows is None else rows
-                yield from map(DeliveredBatch, count(start), found, draws.source, draws.item, draws.epoch)
+        with closing(in_order(made_of, blocks, threads)) as results:
+            for block, made in results:
+                if made is not None:
+                    yield from made
+                    continue
+                for step in range(block.start, block.start + len(block.draws.source)):
+                    yield from made_of(self._block(step, step + 1))[1] or ()
 
-    def _spans(self, start: int, stop: int) -> Iterator[_Span]:
+    def _blocks(self, start: int, stop: int) -> Iterator[_Block]:
         """Steps cut into blocks worth a thread's while, each of one batch size."""
-        for segment, share in zip(self._plan.segments, self._shares, strict=True):
+        for segment in self._plan.segments:
             last = min(stop, segment.end)
-            draws = share.stop - share.start
-            most = _BLOCK_DOCUMENTS // draws
-            if self._sequences is not None:
-                most = _BLOCK_BYTES // (draws * self._sequences.row_length * self._sequences.dtype.itemsize)
+            if last <= start:
+                continue
+            share = rank_slice(self._rank, self._world_size, segment.batch_size)
+            most = max(1, self._block_draws // (share.stop - share.start))
             while start < last:
-                end = min(last, start + max(1, most))
-                yield start, end
-                start = end
+                steps = min(most, last - start)
+                blocks = max(1, min(_GROUPED // segment.batch_size, last - start) // steps)
+                yield from self._grouped(start, steps, blocks)
+                start += steps * blocks
 
-    def _rows(self, draws: Batch, new: _New) -> Rows:
-        """The rows of draws (S, b), those of sequences in the array that `new` gives for their shape."""
-        steps, each = draws.source.shape
-        source, item = draws.source.ravel(), draws.item.ravel()
+    def _grouped(self, start: int, steps: int, blocks: int) -> Iterator[_Block]:
+        """Blocks of `steps` steps each."""
+        draws = self._draws.steps(start, start + steps * blocks)
+        source, item = draws.source.reshape(blocks, -1), draws.item.reshape(blocks, -1)
+        for number, grouped in enumerate(self._groups.group(source, item)):
+            own = slice(number * steps, (number + 1) * steps)
+            part = Batch(draws.source[own], draws.item[own], draws.epoch[own])
+            yield _Block(start + number * steps, part, grouped)
+
+    def _block(self, start: int, stop: int) -> _Block:
+        return next(self._grouped(start, stop - start, 1))
+
+    def _rows(self, block: _Block, new: _New) -> Rows:
+        """The rows of a block (S, b), those of sequences in the array that `new` gives for their shape."""
+        steps, each = block.draws.source.shape
         if self._sequences is None:
-            found = self._groups.documents(source, item)
+            found = self._groups.documents(block.grouped)
             return [found[i * each : (i + 1) * each] for i in range(steps)]
         rows = new((steps, each, self._sequences.row_length))
-        self._sequences.fill(source, item, rows.reshape(steps * each, rows.shape[2]))
+        self._sequences.fill(block.grouped, rows.reshape(steps * each, rows.shape[2]))
         return rows
 
     def _new(self, out: NDArray[Any] | None) -> _New:
@@ -215,6 +273,10 @@ class BatchReader:
                 f"step: got {number}; the plan has steps 0 to {self._plan.end}. Ask below {below}."
             )
         return number
+
+
+def _as_it_is(batch: DeliveredBatch) -> DeliveredBatch:
+    return batch
 
 
 def _remade(

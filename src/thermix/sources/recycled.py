@@ -1,12 +1,14 @@
 """Arrays whose memory is used again once nobody holds them.
 
 A fresh array of megabytes costs a page fault for every 4 KiB of it, which is as much time as filling it
-takes. Here the memory comes back when the array and every view of it are gone, and not before.
+takes. Here the memory comes back when the array and every view of it are gone, and not before. It comes
+back to the thread it was given to, as that thread's core still has it in its cache.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from threading import local
 from typing import Any
 
 import numpy as np
@@ -20,7 +22,7 @@ class RecycledArrays:
 
     Args:
         dtype: of the arrays.
-        keep: most of them to keep.
+        keep: most of them to keep for each thread.
 
     >>> arrays = RecycledArrays(np.dtype("int64"), keep=1)
     >>> first = arrays.empty((2, 3))
@@ -33,17 +35,25 @@ class RecycledArrays:
 
     def __init__(self, dtype: np.dtype[Any], keep: int) -> None:
         self._dtype = dtype
-        self._free: deque[NDArray[Any]] = deque(maxlen=keep)
+        self._own = _Free(keep)
 
     def empty(self, shape: tuple[int, ...]) -> NDArray[Any]:
         """An array of a shape, with any content."""
+        free = self._own.arrays
         try:
-            memory = self._free.pop()
+            memory = free.pop()
         except IndexError:
             memory = np.empty(shape, self._dtype)
         if memory.shape != shape:
             memory = np.empty(shape, self._dtype)
-        return np.asarray(_Lease(memory, self._free))
+        return np.asarray(_Lease(memory, free))
+
+
+class _Free(local):
+    """What came back, of each thread its own."""
+
+    def __init__(self, keep: int) -> None:
+        self.arrays: deque[NDArray[Any]] = deque(maxlen=keep)
 
 
 class _Lease:

@@ -5,6 +5,7 @@ Invariant: row i is the item of draw i, in whatever order the rows were gathered
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from threading import local
 from typing import Any, Literal, Protocol, cast
 
@@ -35,6 +36,10 @@ class _Gatherable(Protocol):
     def gather(self, items: Items, out: NDArray[Any]) -> None: ...
 
 
+_Run = tuple[_Gatherable, int, int]
+_Piece = tuple[int, int, np.dtype[Any], list[_Run]]
+
+
 class SequenceRows:
     """The way from draws to an array of rows.
 
@@ -60,21 +65,45 @@ class SequenceRows:
         self._stages = _Stages(self.row_length)
         for number, other in self._gatherable.items():
             self._check_like_first(number, other, dtype)
+        types = {source.dtype for source in self._gatherable.values()}
+        self._fits = {stored: np.can_cast(stored, self.dtype, "safe") for stored in types}
 
-    def fill(self, source: NDArray[np.int32], item: Items, out: NDArray[Any]) -> None:
+    def fill(self, grouped: Grouped, out: NDArray[Any]) -> None:
         """Write the row of each draw.
 
         Args:
-            source: of the draws (n,).
-            item: of the draws (n,).
+            grouped: the draws (n,).
             out: (n, row_length) of `dtype`.
         """
-        grouped = self._sources.group(source, item)
-        stage = _Stage(grouped, out, self._stages, self._sources)
-        for number, _, end in grouped.runs:
+        for first, stop, dtype, runs in self._pieces(grouped.runs):
+            rows = self._stages.rows(dtype)[: stop - first]
+            for source, start, end in runs:
+                source.gather(grouped.items[start:end], rows[start - first : end - first])
+            if not self._fits[dtype]:
+                self._refuse_misfits(rows, first, grouped)
+            out[grouped.order[first:stop]] = rows
+
+    def _pieces(self, runs: Iterable[tuple[int, int, int]]) -> Iterator[_Piece]:
+        """The runs cut into what is gathered before it is cast: of one stored type, and of bounded size."""
+        first = last = 0
+        piece: list[_Run] = []
+        dtype = self.dtype
+        for number, start, end in runs:
             self._sources.check_given(number)
-            stage.gather(self._gatherable[number], end)
-        stage.flush()
+            source = self._gatherable[number]
+            if piece and source.dtype != dtype:
+                yield first, last, dtype, piece
+                first, piece = start, []
+            dtype = source.dtype
+            most = self._stages.capacity(dtype)
+            while end - first > most:
+                yield first, first + most, dtype, [*piece, (source, start, first + most)]
+                first = start = first + most
+                piece = []
+            piece.append((source, start, end))
+            last = end
+        if piece:
+            yield first, last, dtype, piece
 
     def _check_like_first(self, number: int, other: _Gatherable, dtype: RowType) -> None:
         names, first = self._sources.names, self._sources.given[0]
@@ -90,13 +119,29 @@ class SequenceRows:
                 f"stores {other.dtype}; a batch has one type. Ask for int32 or int64."
             )
 
+    def _refuse_misfits(self, rows: NDArray[Any], first: int, grouped: Grouped) -> None:
+        """Refuse tokens of rows, the draws from `first` on, that the wanted type does not hold."""
+        bounds = np.iinfo(self.dtype)
+        for place in (rows.argmin(), rows.argmax()):
+            token, draw = int(rows.flat[place]), first + int(place) // rows.shape[1]
+            if not bounds.min <= token <= bounds.max:
+                number = next(number for number, _, end in grouped.runs if draw < end)
+                raise DataError(
+                    f"sources.{self._sources.names[number]}: item {grouped.items[draw]} holds token "
+                    f"{token}; {self.dtype} holds {bounds.min} to {bounds.max}. Ask for int64."
+                )
+
 
 class _Stages(local):
-    """Memory for `_Stage`, of each thread its own, and kept: a page fault costs as much as a page filled."""
+    """Memory to gather into, of each thread its own, and kept: a page fault costs what filling a page does."""
 
     def __init__(self, row_length: int) -> None:
         self._row_length = row_length
         self._rows: dict[np.dtype[Any], NDArray[Any]] = {}
+
+    def capacity(self, dtype: np.dtype[Any]) -> int:
+        """How many rows of a type there is memory for."""
+        return len(self.rows(dtype))
 
     def rows(self, dtype: np.dtype[Any]) -> NDArray[Any]:
         """Rows of a type, with any content."""
@@ -105,56 +150,6 @@ class _Stages(local):
             many = max(1, _STAGE_BYTES // (self._row_length * dtype.itemsize))
             found = self._rows[dtype] = np.empty((many, self._row_length), dtype)
         return found
-
-
-class _Stage:
-    """Rows in the type they are stored in, on their way from the sources to `out`, in the grouped order."""
-
-    def __init__(self, grouped: Grouped, out: NDArray[Any], stages: _Stages, sources: SourceGroups) -> None:
-        self._grouped = grouped
-        self._out = out
-        self._stages = stages
-        self._sources = sources
-        self._dtype: np.dtype[Any] | None = None
-        self._rows = out[:0]
-        self._first = self._next = 0  # draws [first, next) wait in the rows
-        self._fits = True
-
-    def gather(self, source: _Gatherable, end: int) -> None:
-        """Fetch a source's draws, from the next one up to `end`."""
-        if source.dtype != self._dtype:
-            self.flush()
-            self._dtype = source.dtype
-            self._rows = self._stages.rows(source.dtype)
-            self._fits = np.can_cast(source.dtype, self._out.dtype, "safe")
-        while self._next < end:
-            place = self._next - self._first
-            stop = min(end, self._first + len(self._rows))
-            source.gather(self._grouped.items[self._next : stop], self._rows[place : stop - self._first])
-            self._next = stop
-            if stop - self._first == len(self._rows):
-                self.flush()
-
-    def flush(self) -> None:
-        """Cast the rows that wait into their places."""
-        if self._next == self._first:
-            return
-        rows = self._rows[: self._next - self._first]
-        if not self._fits:
-            self._refuse_misfits(rows)
-        self._out[self._grouped.order[self._first : self._next]] = rows
-        self._first = self._next
-
-    def _refuse_misfits(self, rows: NDArray[Any]) -> None:
-        bounds = np.iinfo(self._out.dtype)
-        for place in (rows.argmin(), rows.argmax()):
-            token, draw = int(rows.flat[place]), self._first + int(place) // rows.shape[1]
-            if not bounds.min <= token <= bounds.max:
-                number = next(number for number, _, end in self._grouped.runs if draw < end)
-                raise DataError(
-                    f"sources.{self._sources.names[number]}: item {self._grouped.items[draw]} holds token "
-                    f"{token}; {self._out.dtype} holds {bounds.min} to {bounds.max}. Ask for int64."
-                )
 
 
 class _Copied:

@@ -67,6 +67,7 @@ class TokenShardWriter:
                 )
         self._lengths = array("i")
         self._tokens = 0
+        self._ours = [_part(self._bin), _part(self._idx)]
         with _named(self._bin, 0):
             self._data: BinaryIO | None = open(_part(self._bin), "wb", _BUFFER)  # noqa: SIM115
 
@@ -134,9 +135,9 @@ class TokenShardWriter:
         data, self._data = self._data, None
         with contextlib.suppress(OSError):  # what cannot be flushed need not be
             data.close()
-        for file in (self._bin, self._idx):
+        for file in self._ours:
             with contextlib.suppress(OSError):
-                os.unlink(_part(file))
+                os.unlink(file)
 
     def __enter__(self) -> TokenShardWriter:
         return self
@@ -192,6 +193,7 @@ class TokenShardWriter:
         for file in (self._bin, self._idx):
             with _named(file, 0):
                 os.replace(_part(file), file)
+            self._ours.append(file)
         _flush_folder(os.path.dirname(self._bin) or ".")
 
     def _index(self) -> Iterator[bytes]:

@@ -18,6 +18,8 @@ import numpy as np
 from thermix.errors import DataError, InvalidInput
 from thermix.sources.disk import Disk, opened
 from thermix.sources.megatron import IndexHeader, little_endian, read_header
+from thermix.sources.remote import RemoteFile
+from thermix.sources.stores import side_by_side
 
 __all__ = ["Shard", "open_shards", "token_dtype"]
 
@@ -35,6 +37,7 @@ class Shard(NamedTuple):
         tokens: how many there are, at least 1.
         dtype: of a token, as stored.
         header: of the `.idx` beside it; None for flat files.
+        remote: the file, and with it its index, where `path` is an address.
     """
 
     path: str
@@ -43,11 +46,22 @@ class Shard(NamedTuple):
     tokens: int
     dtype: np.dtype[np.integer]
     header: IndexHeader | None
+    remote: RemoteFile | None = None
 
     @property
     def index_path(self) -> str:
         """Of the `.idx` beside it."""
-        return f"{os.path.splitext(self.path)[0]}.idx"
+        return str(self.remote.index) if self.remote else f"{os.path.splitext(self.path)[0]}.idx"
+
+    @property
+    def file(self) -> str | RemoteFile:
+        """The file that holds the tokens, to be read."""
+        return self.remote or self.path
+
+    @property
+    def index_file(self) -> str | RemoteFile:
+        """The `.idx` beside it, to be read."""
+        return self.remote.index if self.remote and self.remote.index else self.index_path
 
 
 def token_dtype(dtype: str, name: str) -> np.dtype[np.integer]:
@@ -63,11 +77,14 @@ def token_dtype(dtype: str, name: str) -> np.dtype[np.integer]:
     return little_endian(dtype)
 
 
-def open_shards(paths: Sequence[str | os.PathLike[str]], name: str, dtype: str | None) -> list[Shard]:
+def open_shards(
+    paths: Sequence[str | os.PathLike[str] | RemoteFile], name: str, dtype: str | None
+) -> list[Shard]:
     """Look at every file.
 
     Args:
         paths: `.bin`, `.idx` and `.npy` files; a `.bin` and its `.idx` may both be named, and are one shard.
+            Remote files as `find_remote` found them, which has put the two together.
         name: of the source, for errors.
         dtype: of a token: needed for a `.bin` without an index, checked against all others.
 
@@ -78,10 +95,14 @@ def open_shards(paths: Sequence[str | os.PathLike[str]], name: str, dtype: str |
         DataError: a file is damaged, holds no tokens, or another type than `dtype`, or cannot be read.
         InvalidInput: a `.bin` without an index, and no dtype; or files of several types.
 
-    Cost: about 20 us a shard, whatever its size.
+    Cost: about 20 us a shard, whatever its size. A remote shard takes three small reads of its index, 16
+    of them at a time; none with a manifest, or without an index.
     """
     stated = None if dtype is None else token_dtype(dtype, name)
-    shards = [_look(path, name, stated) for path in _token_files(paths, name)]
+    remote = [path for path in paths if isinstance(path, RemoteFile)]
+    shards = side_by_side(lambda file: _look_remote(file, name, stated), remote)
+    local = [path for path in paths if not isinstance(path, RemoteFile)]
+    shards += [_look(path, name, stated) for path in _token_files(local, name)]
     for shard in shards:
         _check_dtype(shard, shards[0], stated, name)
     return shards
@@ -102,10 +123,25 @@ def _token_files(paths: Sequence[str | os.PathLike[str]], name: str) -> Iterator
 
 
 def _look(path: str, name: str, stated: np.dtype[np.integer] | None) -> Shard:
-    shard = _look_npy(path, name) if path.lower().endswith(".npy") else _look_bin(path, name, stated)
+    if path.lower().endswith(".npy"):
+        return _not_empty(_look_npy(path, name), name)
+    return _not_empty(_look_bin(path, name, stated), name)
+
+
+def _look_remote(file: RemoteFile, name: str, stated: np.dtype[np.integer] | None) -> Shard:
+    if file.suffix.lower() == ".npy":
+        shard = _look_npy(file, name)
+    elif file.index is None:
+        shard = _look_flat(file, name, stated)
+    else:
+        shard = _look_megatron(file, file.index, name)
+    return _not_empty(shard._replace(path=str(file), remote=file), name)
+
+
+def _not_empty(shard: Shard, name: str) -> Shard:
     if shard.tokens == 0:
         raise DataError(
-            f"sources.{name}: {path} holds no tokens; every shard has at least one. "
+            f"sources.{name}: {shard.path} holds no tokens; every shard has at least one. "
             "Take it out, or write it again."
         )
     return shard
@@ -115,14 +151,19 @@ def _look_bin(path: str, name: str, stated: np.dtype[np.integer] | None) -> Shar
     index_path = f"{os.path.splitext(path)[0]}.idx"
     if os.path.lexists(index_path):
         return _look_megatron(path, index_path, name)
+    return _look_flat(path, name, stated)
+
+
+def _look_flat(path: str | RemoteFile, name: str, stated: np.dtype[np.integer] | None) -> Shard:
     with opened(path, name) as disk:
         if stated is None:
+            index = f"{os.path.splitext(os.path.basename(disk.path))[0]}.idx"
             raise InvalidInput(
-                f"sources.{name}.dtype: {path} has no index ({os.path.basename(index_path)}) beside it, and "
+                f"sources.{name}.dtype: {path} has no index ({index}) beside it, and "
                 "does not say itself what a token is. Put the index there, or say the type, such as uint16."
             )
         _check_whole(disk, stated)
-        return Shard(path, disk.size, 0, disk.size // stated.itemsize, stated, None)
+        return Shard(disk.path, disk.size, 0, disk.size // stated.itemsize, stated, None)
 
 
 def _check_whole(disk: Disk, dtype: np.dtype[np.integer]) -> None:
@@ -134,8 +175,9 @@ def _check_whole(disk: Disk, dtype: np.dtype[np.integer]) -> None:
         )
 
 
-def _look_megatron(path: str, index_path: str, name: str) -> Shard:
-    header = read_header(index_path, name)
+def _look_megatron(path: str | RemoteFile, index_path: str | RemoteFile, name: str) -> Shard:
+    known = index_path.header if isinstance(index_path, RemoteFile) else None
+    header = known or read_header(index_path, name)
     with opened(path, name) as disk:
         if disk.size != header.data_bytes:
             longer = "longer" if disk.size > header.data_bytes else "shorter"
@@ -143,10 +185,10 @@ def _look_megatron(path: str, index_path: str, name: str) -> Shard:
                 f"{disk} is {disk.size} bytes long, {longer} than the {header.data_bytes} bytes its index "
                 f"{index_path} says. It is cut short, or the two are not of one run: write the shard again."
             )
-    return Shard(path, disk.size, 0, disk.size // header.dtype.itemsize, header.dtype, header)
+    return Shard(disk.path, disk.size, 0, disk.size // header.dtype.itemsize, header.dtype, header)
 
 
-def _look_npy(path: str, name: str) -> Shard:
+def _look_npy(path: str | RemoteFile, name: str) -> Shard:
     with opened(path, name) as disk:
         head = BytesIO(disk.read(0, _NPY_HEAD))
         try:
@@ -159,7 +201,7 @@ def _look_npy(path: str, name: str) -> Shard:
                 f"{disk}, byte 0: not read as .npy: {error}. Write it with numpy.save."
             ) from error
         _check_npy(disk, shape, dtype, head.tell())
-        return Shard(path, disk.size, head.tell(), shape[0], dtype, None)
+        return Shard(disk.path, disk.size, head.tell(), shape[0], dtype, None)
 
 
 _NPY_READERS = {
