@@ -54,8 +54,8 @@ def test_a_long_batch_is_cut_only_in_the_table(thermix: Thermix, mix: Path) -> N
     ("words", "message"),
     [
         ([], "batch: missing option '--step'. See: thermix batch --help"),
-        (["--step", "1000"], "step: got 1000; the plan has steps 0 to 1000. Ask below 1000."),
-        (["--step", "-1"], "step: got -1; the plan has steps 0 to 1000. Ask below 1000."),
+        (["--step", "1000"], "step: got 1000; the plan has 1000 steps. Ask for 0 to 999."),
+        (["--step", "-1"], "step: got -1; the plan has 1000 steps. Ask for 0 to 999."),
         (["--step", "x"], "--step: got 'x'; it must be a whole number."),
         (["--step", "1.5"], "--step: got '1.5'; it must be a whole number."),
         (["--step", "1", "--rank", "a"], "--rank: got 'a'; it must be a whole number."),

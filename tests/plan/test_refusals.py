@@ -196,7 +196,7 @@ QUESTIONS: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "negative rank": (lambda: two().batch(0, rank=-1, world_size=2), r"rank: got -1"),
     "world size 0": (lambda: two().batch(0, rank=0, world_size=0), r"world_size: got 0; .*at least 1"),
-    "step at the end": (lambda: two().batch(5), r"step: got 5; the plan has steps 0 to 5"),
+    "step at the end": (lambda: two().batch(5), r"step: got 5; the plan has 5 steps"),
     "negative step": (lambda: two().batch(-1), r"step: got -1"),
     "temperature at the end": (lambda: two().temperature(5), r"step: got 5"),
     "probabilities at the end": (lambda: two().probabilities([0, 5]), r"step: got 5"),

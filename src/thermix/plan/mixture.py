@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -187,6 +187,16 @@ class Mixture:
     temperature: Schedule = Constant(1.0)  # noqa: RUF009 (an immutable value)
     max_epochs: float | None = None
     when_capped: WhenCapped = "spread"
+
+    if TYPE_CHECKING:  # what may be given; the field is a schedule always
+
+        def __init__(
+            self,
+            sources: Mapping[str, Source],
+            temperature: Schedule | float = ...,
+            max_epochs: float | None = None,
+            when_capped: WhenCapped = "spread",
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sources", dict(self.sources))

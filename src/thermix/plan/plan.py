@@ -348,7 +348,7 @@ class Plan:
             stopped = self.segments[-1].stopped_by
             why = f" ({stopped!r} uses up its budget there)" if stopped else ""
             raise OutOfRange(
-                f"step: got {number}; the plan has steps 0 to {self.end}{why}. Ask below {below}."
+                f"step: got {number}; the plan has {self.end} steps{why}. Ask for 0 to {below - 1}."
             )
         return number
 

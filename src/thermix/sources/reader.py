@@ -270,7 +270,7 @@ class BatchReader:
         number = checked_whole("step", step)
         if not 0 <= number < below:
             raise OutOfRange(
-                f"step: got {number}; the plan has steps 0 to {self._plan.end}. Ask below {below}."
+                f"step: got {number}; the plan has {self._plan.end} steps. Ask for 0 to {below - 1}."
             )
         return number
 
