@@ -20,9 +20,10 @@ from tests.sources.contract import Case, SourceContract
 from tests.sources.web import Web, web_server
 from thermix.errors import DataError, InvalidInput, MissingExtra
 from thermix.sources import ItemSource, open_source
-from thermix.sources.remote import RemoteFile, RemoteFolder, find_remote
+from thermix.sources.addresses import shown
+from thermix.sources.finding import find_remote
+from thermix.sources.remote import Checksum, RemoteFile, RemoteFolder
 from thermix.sources.shard_writer import TokenShardWriter
-from thermix.sources.stores import shown
 from thermix.sources.tokens import TokenShards
 
 fsspec = pytest.importorskip("fsspec")
@@ -298,6 +299,8 @@ def test_signed_addresses_of_a_shard_and_its_index_are_one_shard(tmp_path: Path,
     [
         ("s3://bucket/a.bin", "s3://bucket/a.bin"),
         ("https://ada:word@host/a.bin?key=1", "https://host/a.bin?..."),
+        ("ftp://ada:word@host/a.bin", "ftp://host/a.bin"),
+        ("abfs://container@account/a.bin", "abfs://container@account/a.bin"),
         ("memory://a?b.bin", "memory://a?b.bin"),
     ],
 )
@@ -425,12 +428,12 @@ def test_a_folder_without_data_is_refused(tmp_path: Path) -> None:
         open_source(remembered(tmp_path), name="web")
 
 
-def test_a_server_that_cannot_be_reached_is_tried_again_and_named(web: Web) -> None:
-    url = web.url.rpartition(":")[0]
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "ftp://127.0.0.1:9"])
+def test_a_server_that_cannot_be_reached_is_tried_again_and_named(url: str) -> None:
     with pytest.raises(
-        DataError, match=rf"^sources\.web: {url}:9/a\.bin: it cannot be read, 3 times: ConnectionRef"
+        DataError, match=rf"^sources\.web: {url}/a\.bin: it cannot be read, 3 times: ConnectionRef"
     ):
-        open_source(f"{url}:9/a.bin", name="web", sequence_length=4)
+        open_source(f"{url}/a.bin", name="web", sequence_length=4)
 
 
 def test_a_server_that_recovers_is_waited_for(tmp_path: Path, web: Web) -> None:
@@ -515,14 +518,19 @@ class TestS3:
             assert remote.fingerprint == local.fingerprint
 
     @pytest.mark.slow
-    def test_objects_that_changed_on_the_way_are_noticed_by_their_tag(
-        self, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    def test_an_object_has_the_md5_of_its_tag_and_is_refused_when_it_has_changed(
+        self, bucket: str, tmp_path: Path
     ) -> None:
         url = self.put(written(tmp_path / "shards", "a"), bucket)
-        (file,) = find_remote([f"{url}/a.bin"], "web")
-        assert isinstance(file, RemoteFile)
-        assert file.checksum is not None
-        assert file.checksum.digest == hashlib.md5((tmp_path / "shards" / "a.bin").read_bytes()).hexdigest()
+        data = (tmp_path / "shards" / "a.bin").read_bytes()
+        with open_source(url, name="web", sequence_length=4) as source:
+            assert isinstance(source, TokenShards)
+            file = source._shards[0].remote
+            assert file is not None
+            assert file.checksum == Checksum("md5", hashlib.md5(data).hexdigest(), firm=False)
+            fsspec.filesystem("s3").pipe_file(f"{url}/a.bin", bytes(len(data)))
+            with pytest.raises(DataError, match=rf"{url}/a\.bin: it has changed since the source was opened"):
+                source.read([0])
 
     @pytest.mark.slow
     def test_missing_credentials_are_said_to_be_missing(

@@ -26,7 +26,9 @@ class Web:
         ranges: whether it knows them.
         delay: seconds before each body.
         rate: bytes a second; None for no limit.
+        together: bodies wait for each other there.
         headers: by name, more of them.
+        says_length: whether it knows how long files are.
     """
 
     url: str = ""
@@ -37,6 +39,7 @@ class Web:
     ranges: bool = True
     delay: float = 0.0
     rate: int | None = None
+    together: threading.Barrier | None = None
     headers: dict[str, dict[str, str]] = field(default_factory=dict)
     says_length: bool = True
 
@@ -93,6 +96,8 @@ def _handler(web: Web) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             if body:
                 time.sleep(web.delay)
+                if web.together:
+                    web.together.wait(timeout=20)
                 self._write(data[: len(data) // 2] if fault == "cut" else data)
             if fault == "cut":
                 self.close_connection = True
@@ -106,7 +111,9 @@ def _handler(web: Web) -> type[BaseHTTPRequestHandler]:
                     time.sleep(0.05)
 
         def handle(self) -> None:
-            with suppress(ValueError, OSError):  # the other side went away, or we cut the line
+            with suppress(
+                ValueError, OSError, threading.BrokenBarrierError
+            ):  # the other side went away, or we cut the line
                 super().handle()
 
     return Handler

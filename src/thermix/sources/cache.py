@@ -182,6 +182,7 @@ class FileCache:
         if found == checksum.digest:
             return
         if not checksum.firm and digest in before:
+            _refuse_changed(file)
             self._no_md5.add(
                 bucket
             )  # the same bytes twice: the tag is none of their MD5, as where S3 encrypts
@@ -268,6 +269,18 @@ def default_cache() -> FileCache:
 @functools.lru_cache(maxsize=16)
 def _cache_at(folder: str, limit: str) -> FileCache:
     return FileCache(folder, byte_size("THERMIX_CACHE_LIMIT", limit) if limit else None)
+
+
+def _refuse_changed(file: RemoteFile) -> None:
+    """Refuse a file whose tag at the store is another one now."""
+    store, path = store_of(file.url, file.source)
+    store.invalidate_cache()
+    now = f"ETag={store.info(path).get('ETag')}"
+    if file.version.startswith("ETag=") and now != file.version:
+        raise DataError(
+            f"sources.{file.source}: {file}: it has changed since the source was opened ({now}, and it was "
+            f"{file.version}); files must not change while they are read. Open the source anew."
+        )
 
 
 def _hash(path: Path, algorithm: str) -> str:

@@ -121,7 +121,7 @@ def _alone(entries: Sequence[str], name: str) -> Path:
 
 def _remote_files(entries: Sequence[str], name: str) -> list[RemoteFile]:
     """The data files that addresses mean; of a folder, those with an ending that is known."""
-    from thermix.sources.remote import find_remote
+    from thermix.sources.finding import find_remote
 
     here = [entry for entry in entries if not is_remote(entry)]
     if here:

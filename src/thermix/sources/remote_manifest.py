@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from thermix.errors import DataError
+from thermix.sources.addresses import shown
 from thermix.sources.files import MANIFEST
 from thermix.sources.manifest import FileRecord, ShardRecord, parse_manifest
 from thermix.sources.megatron import HEADER, IndexHeader, little_endian
 from thermix.sources.remote import Checksum, RemoteFile
-from thermix.sources.stores import shown
 
 __all__ = ["prepared_files"]
 

@@ -17,8 +17,9 @@ from importlib import import_module
 from typing import Any, TypeVar
 
 from thermix.errors import DataError, InvalidInput, MissingExtra, ThermixError
+from thermix.sources.addresses import protocol_of, shown
 
-__all__ = ["PassingError", "is_absent", "patiently", "protocol_of", "shown", "side_by_side", "store_of"]
+__all__ = ["PassingError", "is_absent", "patiently", "side_by_side", "store_of"]
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -38,11 +39,12 @@ _LIBRARIES = {
     "https": "aiohttp",
 }
 _MAY_PASS = (408, 425, 429)
-_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
+_DISK = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EROFS, errno.EFBIG)
 _PASSING = {  # by name, so that nothing is imported to look for it
     *("aiohttp.ClientConnectionError", "aiohttp.ClientPayloadError", "aiohttp.ServerDisconnectedError"),
     *("botocore.HTTPClientError", "botocore.ConnectionError", "botocore.IncompleteReadError"),
     *("botocore.ResponseStreamingError", "google.TransportError", "urllib3.HTTPError"),
+    *("httpx.TransportError", "httpx2.TransportError"),
     *("requests.ConnectionError", "requests.Timeout", "gcsfs.ChecksumError"),
 }
 _NO_CREDENTIALS = {
@@ -55,20 +57,6 @@ class PassingError(Exception):
     """What came is not what was due; another try may bring it."""
 
 
-def protocol_of(url: str) -> str:
-    """The protocol of an address: "s3" of "s3://bucket/name"."""
-    return url.partition("://")[0].lower()
-
-
-def shown(url: str) -> str:
-    """An address as messages show it: without a password, and without a query, which may hold a signature."""
-    protocol, _, rest = url.partition("://")
-    place, slash, path = rest.partition("/")
-    if protocol in ("http", "https"):
-        path = path.partition("?")[0] + ("?..." if "?" in path else "")
-    return f"{protocol}://{place.rpartition('@')[2]}{slash}{path}"
-
-
 def store_of(url: str, source: str) -> tuple[Any, str]:
     """The fsspec file system of an address, and the path in it.
 
@@ -78,7 +66,8 @@ def store_of(url: str, source: str) -> tuple[Any, str]:
 
     Raises:
         MissingExtra: the library for it is not installed.
-        InvalidInput: no protocol that fsspec knows, or no credentials.
+        InvalidInput: no protocol that fsspec knows.
+        Exception: the store's own, where making it asks the store; `patiently` knows them.
 
     Ask anew before each use: after a fork another one is due, and fsspec sees to that.
     """
@@ -95,8 +84,6 @@ def store_of(url: str, source: str) -> tuple[Any, str]:
         raise InvalidInput(f"sources.{source}.path: got {shown(url)}: {error}.") from error
     except ValueError as error:
         raise _unknown(url, source, error, fsspec.available_protocols()) from error
-    except Exception as error:
-        raise _in_words(error, f"sources.{source}: {shown(url)}", 1) from error
     return store, path
 
 
