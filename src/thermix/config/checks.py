@@ -53,11 +53,10 @@ def _tokenizer_problems(config: ConfigModel, place: Place) -> Iterator[ConfigErr
             f": got {config.tokenizer}, and no sequence_length; what is prepared are sequences of that many "
             "tokens. Set sequence_length."
         )
-    if config.tokenizer is None:
-        if config.end_of_document is not None:
-            yield (place / "end_of_document").error(
-                ": got it without a tokenizer, which it is about. Add tokenizer, or remove it."
-            )
+    if config.tokenizer is None and config.end_of_document is not None:
+        yield (place / "end_of_document").error(
+            ": got it without a tokenizer, which it is about. Add tokenizer, or remove it."
+        )
 
 
 def _clock_problems(

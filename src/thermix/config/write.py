@@ -19,7 +19,7 @@ from thermix.plan.edits import Edit
 from thermix.plan.mixture import Source
 from thermix.plan.plan import Plan
 
-__all__ = ["to_yaml"]
+__all__ = ["flow_text", "to_yaml"]
 
 _PLAIN = re.compile(r"[^\W\d_](?:[\w/ -]*[\w/])?|[0-9.]+%|[0-9.]+[kMBGT]? (?:steps?|draws?|tokens?)")
 _NOT_TEXT = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"])
@@ -69,7 +69,7 @@ def _top(plan: Plan) -> Iterator[str]:
 def _sources(plan: Plan, files: Mapping[str, SourceFiles]) -> Iterator[str]:
     yield "sources:"
     for name, source in plan.mixture.sources.items():
-        yield f"  {_text(name)}: {_flow(_definition(source, files.get(name), plan.sequence_length))}"
+        yield f"  {_text(name)}: {flow_text(_definition(source, files.get(name), plan.sequence_length))}"
 
 
 def _edits(plan: Plan, files: Mapping[str, SourceFiles]) -> Iterator[str]:
@@ -101,7 +101,7 @@ def _changes(
             keys = _definition(source, files.get(name), sequence_length)
         else:
             keys = _difference(before, source)
-        yield f"      {_text(name)}: {_flow(keys)}"
+        yield f"      {_text(name)}: {flow_text(keys)}"
 
 
 def _definition(source: Source, files: SourceFiles | None, sequence_length: int | None) -> Fields:
@@ -133,11 +133,11 @@ def _difference(before: Source, after: Source) -> Fields:
 def _schedule(schedule: Schedule, indent: str) -> Iterator[str]:
     if isinstance(schedule, Join) and not any(isinstance(piece, Join) for piece in schedule.pieces):
         yield f"{indent}temperature:"
-        yield from (f"{indent}  - {_flow(_short(piece))}" for piece in schedule.pieces)
+        yield from (f"{indent}  - {flow_text(_short(piece))}" for piece in schedule.pieces)
     elif schedule == Constant(getattr(schedule, "value", 1.0)):
         yield f"{indent}temperature: {_value(schedule.extremes[0])}"
     else:
-        yield f"{indent}temperature: {_flow(_short(schedule))}"
+        yield f"{indent}temperature: {flow_text(_short(schedule))}"
 
 
 def _short(schedule: Schedule) -> Fields:
@@ -164,7 +164,7 @@ def _value(value: object) -> str:
     if value is None:
         return "null"
     if isinstance(value, Mapping):
-        return _flow(value)
+        return flow_text(value)
     if isinstance(value, list | tuple):
         return f"[{_joined(map(_value, value))}]"
     if isinstance(value, float):
@@ -172,7 +172,8 @@ def _value(value: object) -> str:
     return str(value) if isinstance(value, int) else _text(str(value))
 
 
-def _flow(keys: Fields) -> str:
+def flow_text(keys: Fields) -> str:
+    """Keys and values in braces, as one line of YAML."""
     return f"{{{_joined(f'{_text(key)}: {_value(value)}' for key, value in keys.items())}}}"
 
 

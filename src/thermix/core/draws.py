@@ -88,10 +88,11 @@ class Stream:
         known = self.eras[0].items
         if len(self.eras) == 1 or self.eras[1].first_epoch > 1:
             return known if known < below else None
-        for start in range(self.eras[1].first_draw, below, _SLOTS):
-            draws = np.arange(start, min(start + _SLOTS, below))
-            positions, epochs, _ = self.locate(draws)
-            items = permute_epochs(positions, epochs, self.eras[1].items, self.key)
+        second = self.eras[1]
+        below = min(below, second.first_draw + second.items)  # it has every old item
+        for start in range(second.first_draw, below, _SLOTS):
+            positions = np.arange(start, min(start + _SLOTS, below)) - second.first_draw
+            items = permute_epochs(positions, np.ones_like(positions), second.items, self.key)
             if (items < known).any():
                 return start + int(np.argmax(items < known))
         return None

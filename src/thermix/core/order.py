@@ -252,7 +252,7 @@ class _Block:
         """The state at one of the columns."""
         n = np.diff(self._n[:, column])
         due = (np.diff(self._whole[:, column]) - n << SHARE_BITS) + np.diff(self._fraction[:, column])
-        leads = tuple(np.ascontiguousarray(lead[:, column]) for lead in self._leads)
+        leads = tuple(lead[:, column].copy() for lead in self._leads)  # a view would keep the whole block
         return State(int(self.ends[column]), self._before.counts + n, due, leads)
 
     def divide(self, tree: Tree, budgets: _Budgets | None) -> None:

@@ -61,7 +61,8 @@ def check_state(plan: Plan, state: Mapping[str, Any]) -> Continuation:
     """
     if state.get("version") != _VERSION or not isinstance(state.get("parts"), Mapping):
         raise PlanError(
-            f"state: version {state.get('version')!r}; this version of thermix reads version {_VERSION}."
+            f"state: version {state.get('version')!r}; this version of thermix reads version {_VERSION}. "
+            "Load it with the version that wrote it."
         )
     step = checked_whole("state.step", state.get("step"), 0)
     if step > plan.end:
