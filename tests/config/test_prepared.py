@@ -53,7 +53,7 @@ def test_before_that_the_plan_says_what_to_run(folder: Path) -> None:
     write_raw(folder)
     with pytest.raises(ConfigError) as refused:
         load_plan(mix(folder, f"{{web: {RAW}}}"))
-    assert "mix.yaml: sources.web.path: got \"raw.jsonl\", raw text that is not prepared yet" in str(
+    assert 'mix.yaml: sources.web.path: got "raw.jsonl", raw text that is not prepared yet' in str(
         refused.value
     )
     assert "Run thermix prepare with this file" in str(refused.value)
@@ -152,7 +152,7 @@ def test_a_tokenizer_beside_the_file_is_found_from_anywhere(folder: Path) -> Non
             TOP.replace("tokenizer: bytes", "end_of_document: '0'"),
             "end_of_document: got it without a tokenizer",
         ),
-        (TOP.replace("bytes", "''"), "tokenizer: got \"\"; it must not be empty"),
+        (TOP.replace("bytes", "''"), 'tokenizer: got ""; it must not be empty'),
     ],
 )
 def test_keys_that_do_not_go_together_are_refused(folder: Path, top: str, said: str) -> None:

@@ -168,9 +168,7 @@ def test_a_document_behind_the_last_sequence_is_a_data_error(tmp_path: Path) -> 
     content[-24:-16] = (99).to_bytes(8, "little")
     index.write_bytes(content)
     with TokenShards([path], name="web", sequence_length=12) as source:
-        with pytest.raises(
-            DataError, match=r"a\.idx: document 2 begins at sequence 99, and"
-        ) as e:
+        with pytest.raises(DataError, match=r"a\.idx: document 2 begins at sequence 99, and") as e:
             source.documents([0])
         assert source.read([0]).shape == (1, 12)  # type: ignore[union-attr]
     assert e.value.exit_code == 3

@@ -369,7 +369,7 @@ def test_what_a_reader_refuses(sources: dict[str, ItemSource], tmp_path: Path) -
         BatchReader(plan_of({**sources, "web": short}), {**sources, "web": short})
     reader = BatchReader(plan, sources)
     for step in (-1, 30):
-        with pytest.raises(OutOfRange, match=f"^step: got {step}; the plan has steps 0 to 30"):
+        with pytest.raises(OutOfRange, match=f"^step: got {step}; the plan has 30 steps"):
             reader.read(step)
     with pytest.raises(OutOfRange, match=r"^stop: got 3, and start 3"):
         reader.read_steps(3, 3)

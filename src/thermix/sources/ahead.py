@@ -6,6 +6,7 @@ Nothing here changes a result, only when it is computed.
 from __future__ import annotations
 
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -101,6 +102,7 @@ def in_order(make: Callable[[T], R], tasks: Iterable[T], threads: int) -> Genera
         yield from map(make, tasks)
         return
     todo, process = iter(tasks), os.getpid()
+    at_exit = sys.is_finalizing  # by then the threads have ended, and modules are gone: `sys` and `os` too
     waiting: deque[Future[R]] = deque()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="thermix-reader")
     try:
@@ -111,7 +113,8 @@ def in_order(make: Callable[[T], R], tasks: Iterable[T], threads: int) -> Genera
             waiting.extend(pool.submit(make, task) for task in islice(todo, 1))
             yield result
     finally:
-        pool.shutdown(wait=process == os.getpid(), cancel_futures=True)
+        if not at_exit():
+            pool.shutdown(wait=process == os.getpid(), cancel_futures=True)
 
 
 def _refuse_forked(process: int) -> None:

@@ -17,6 +17,7 @@ from thermix.errors import InvalidInput
 __all__ = [
     "HUB",
     "MANIFEST",
+    "MATERIALIZING",
     "PACKINGS",
     "UNFINISHED",
     "ending_of",
@@ -31,6 +32,9 @@ MANIFEST = "manifest.json"
 
 UNFINISHED = ".thermix-prepare"
 """In a folder that is being prepared."""
+
+MATERIALIZING = ".thermix-materialize"
+"""In a folder that a mixed run is being written to."""
 
 HUB = "hf:"
 """What the name of a data set on the Hugging Face hub begins with."""

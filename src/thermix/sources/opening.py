@@ -15,6 +15,7 @@ from thermix.errors import InvalidInput
 from thermix.sources.base import ItemSource
 from thermix.sources.files import (
     MANIFEST,
+    MATERIALIZING,
     UNFINISHED,
     ending_of,
     find_paths,
@@ -286,6 +287,11 @@ def _prepared_files(folder: Path) -> list[Path] | None:
     if (folder / UNFINISHED).exists() and not (folder / MANIFEST).exists():
         raise InvalidInput(
             f"{folder} is not prepared to its end. Run the same thermix prepare again: "
+            "it goes on where it was."
+        )
+    if (folder / MATERIALIZING).exists():
+        raise InvalidInput(
+            f"{folder} is not materialized to its end. Run the same thermix materialize again: "
             "it goes on where it was."
         )
     if not (folder / MANIFEST).exists():

@@ -158,7 +158,7 @@ class BatchReader:
         Args:
             start: in [0, plan.end].
             stop: in [start, plan.end]; left out, the end.
-            threads: that read ahead, at most about 10 MB each or two batches, whichever is more. 0 reads each
+            threads: that read ahead, at most about 20 MB each or two batches, whichever is more. 0 reads each
                 batch when it is asked for.
 
         Returns:
@@ -197,7 +197,7 @@ class BatchReader:
         threads = checked_whole("threads", threads, 0, 1 << 10)
         start = self._checked_step(start, self._plan.end + 1)
         stop = self._checked_step(self._plan.end if stop is None else stop, self._plan.end + 1)
-        return self._made(make, self._blocks(start, stop), threads)
+        return self._made(make, self._blocks(start, stop, threads), threads)
 
     def _made(
         self, make: Callable[[DeliveredBatch], T], blocks: Iterable[_Block], threads: int
@@ -223,14 +223,15 @@ class BatchReader:
                 for step in range(block.start, block.start + len(block.draws.source)):
                     yield from made_of(self._block(step, step + 1))[1] or ()
 
-    def _blocks(self, start: int, stop: int) -> Iterator[_Block]:
-        """Steps cut into blocks worth a thread's while, each of one batch size."""
+    def _blocks(self, start: int, stop: int, threads: int) -> Iterator[_Block]:
+        """Steps [start, stop) cut into blocks of one batch size, larger where threads hand them on."""
+        block_draws = 2 * self._block_draws if threads else self._block_draws
         for segment in self._plan.segments:
             last = min(stop, segment.end)
             if last <= start:
                 continue
             share = rank_slice(self._rank, self._world_size, segment.batch_size)
-            most = max(1, self._block_draws // (share.stop - share.start))
+            most = max(1, block_draws // (share.stop - share.start))
             while start < last:
                 steps = min(most, last - start)
                 blocks = max(1, min(_GROUPED // segment.batch_size, last - start) // steps)

@@ -39,28 +39,37 @@ class RecycledArrays:
 
     def empty(self, shape: tuple[int, ...]) -> NDArray[Any]:
         """An array of a shape, with any content."""
-        free = self._own.arrays
+        free = self._own.memories
         try:
             memory = free.pop()
         except IndexError:
-            memory = np.empty(shape, self._dtype)
+            memory = _Memory(np.empty(shape, self._dtype))
         if memory.shape != shape:
-            memory = np.empty(shape, self._dtype)
+            memory = _Memory(np.empty(shape, self._dtype))
         return np.asarray(_Lease(memory, free))
+
+
+class _Memory:
+    """An array, and what others need to know to share its memory, which takes a while to find out."""
+
+    def __init__(self, array: NDArray[Any]) -> None:
+        self.array = array
+        self.shape = array.shape
+        self.interface = array.__array_interface__
 
 
 class _Free(local):
     """What came back, of each thread its own."""
 
     def __init__(self, keep: int) -> None:
-        self.arrays: deque[NDArray[Any]] = deque(maxlen=keep)
+        self.memories: deque[_Memory] = deque(maxlen=keep)
 
 
 class _Lease:
     """What an array that was given out is based on; it lives as long as any view of the array."""
 
-    def __init__(self, memory: NDArray[Any], free: deque[NDArray[Any]]) -> None:
-        self.__array_interface__ = memory.__array_interface__
+    def __init__(self, memory: _Memory, free: deque[_Memory]) -> None:
+        self.__array_interface__ = memory.interface
         self._memory = memory
         self._free = free
 

@@ -97,7 +97,9 @@ class SequenceRows:
             dtype = source.dtype
             most = self._stages.capacity(dtype)
             while end - first > most:
-                yield first, first + most, dtype, [*piece, (source, start, first + most)]
+                if start < first + most:
+                    piece.append((source, start, first + most))
+                yield first, first + most, dtype, piece
                 first = start = first + most
                 piece = []
             piece.append((source, start, end))
@@ -133,7 +135,7 @@ class SequenceRows:
 
 
 class _Stages(local):
-    """Memory to gather into, of each thread its own, and kept: a page fault costs what filling a page does."""
+    """Memory to gather into, of each thread its own, and kept: a page fault costs what filling it does."""
 
     def __init__(self, row_length: int) -> None:
         self._row_length = row_length
