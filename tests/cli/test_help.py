@@ -11,7 +11,20 @@ import pytest
 import thermix as package
 from tests.cli.conftest import Thermix
 
-VERBS = ("demo", "probs", "plan", "batch", "prepare", "check", "stream", "schema")
+VERBS = (
+    "demo",
+    "probs",
+    "plan",
+    "plot",
+    "report",
+    "batch",
+    "prepare",
+    "check",
+    "stream",
+    "materialize",
+    "export",
+    "schema",
+)
 
 
 def test_the_version(thermix: Thermix) -> None:

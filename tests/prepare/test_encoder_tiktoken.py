@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.prepare.conftest import documents_of
+from thermix.engines.threads import limit_threads, threads
 from thermix.errors import DataError, InvalidInput
-from thermix.prepare.encoder_threads import limit_threads, threads
 from thermix.prepare.encoder_tiktoken import TiktokenEncoder
 from thermix.prepare.encoders import encoder_from_identity, open_encoder
 

@@ -17,10 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.prepare.test_engines import wait_until
+from tests.engines.test_local import wait_until
+from thermix.engines import Progress
 from thermix.errors import DataError, InvalidInput
 from thermix.prepare.encoders import open_encoder
-from thermix.prepare.engines import Progress
 from thermix.prepare.run import Watcher, prepare
 from thermix.sources import open_source
 from thermix.sources.files import MANIFEST, UNFINISHED
@@ -132,8 +132,8 @@ class StopsAfter(Watcher):
         self.left = reports
         self.begun: tuple[int, Progress] | None = None
 
-    def begin(self, raw_bytes: int, done: Progress) -> None:
-        self.begun = raw_bytes, done
+    def begin(self, total: int, done: Progress) -> None:
+        self.begun = total, done
 
     def show(self, done: Progress) -> None:
         self.left -= 1
@@ -291,7 +291,7 @@ def test_two_runs_at_once_are_one_and_a_refusal(raw: Path, tmp_path: Path) -> No
     class Second(Watcher):
         refused = ""
 
-        def begin(self, raw_bytes: int, done: Progress) -> None:
+        def begin(self, total: int, done: Progress) -> None:
             with pytest.raises(InvalidInput) as refused:
                 prepare([str(raw)], tmp_path / "out", tokenizer="bytes", processes=1)
             self.refused = str(refused.value)

@@ -25,22 +25,24 @@ def check(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check that token shards are whole and undamaged.
+    """Check that shards and written runs are whole and undamaged.
 
     thermix check shards/web
 
-    Every byte is read: sizes, headers and indices, and where thermix prepare wrote a manifest the SHA-256 of
-    every file and the range of the tokens. Exit status 3 if anything is wrong; all of it is listed.
+    Every byte is read: sizes, headers and indices, and where thermix wrote a manifest the SHA-256 of every
+    file and the range of the tokens. Exit status 3 if anything is wrong; all of it is listed.
     """
     from thermix.cli.output import Output, print_json
     from thermix.cli.progress import bytes_bar
     from thermix.errors import DataError
+    from thermix.materialize.check import check_materialization
     from thermix.prepare.check import check_shards
 
     found: dict[str, Checked] = {}
     for path in shards:
         with bytes_bar(f"checking {path}") as show:
-            found[str(path)] = check_shards(path, dtype=dtype, show=show)
+            checked = check_materialization(path, show=show)
+            found[str(path)] = checked or check_shards(path, dtype=dtype, show=show)
     problems = [problem for checked in found.values() for problem in checked.problems]
     if json:
         print_json({"folders": [{"path": path, **checked._asdict()} for path, checked in found.items()]})

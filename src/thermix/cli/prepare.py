@@ -51,6 +51,12 @@ def prepare(
         str | None,
         typer.Option(metavar="N", help="The shards do not depend on it. [default: one a processor]"),
     ] = None,
+    engine: Annotated[
+        str, typer.Option(metavar="E", help="local: processes here. ray: a Ray cluster.")
+    ] = "local",
+    address: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Of the Ray cluster. [default: as Ray finds it]")
+    ] = None,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="List broken rows in skipped.jsonl instead of stopping.")
     ] = False,
@@ -64,9 +70,11 @@ def prepare(
     a manifest with checksums. After a crash the same command goes on where it was, to the same bytes. With
     a configuration it prepares every raw source of it, so that thermix plan mix.yaml just works.
     """
+    from thermix.cli.engines import chosen_engine
     from thermix.cli.output import whole
 
     options = {
+        "engine": chosen_engine(engine, address, processes),
         "end_of_document": end_of_document,
         "split_bytes": _size(shard_size),
         "processes": None if processes is None else whole("processes", processes),

@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from thermix.prepare.engines import Progress
-from thermix.prepare.run import Watcher
+from thermix.engines import Progress, Watcher
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
-__all__ = ["PrepareBar", "bytes_bar"]
+__all__ = ["ItemsBar", "PrepareBar", "bytes_bar"]
 
 
 @contextmanager
@@ -47,10 +46,10 @@ class PrepareBar(Watcher):
     def __exit__(self, *error: object) -> None:
         self._bar.stop()
 
-    def begin(self, raw_bytes: int, done: Progress) -> None:
+    def begin(self, total: int, done: Progress) -> None:
         """Start the bar where an earlier run ended."""
         self._task = self._bar.add_task(
-            self._what, total=raw_bytes, completed=done.raw_bytes, counts=_counts(done)
+            self._what, total=total, completed=done.raw_bytes, counts=_counts(done)
         )
 
     def show(self, done: Progress) -> None:
@@ -65,26 +64,49 @@ class PrepareBar(Watcher):
             self._bar.console.print(f"thermix: {message}", markup=False, highlight=False)
 
 
+class ItemsBar(PrepareBar):
+    """Items, tokens and time left of a run that is written out; use it in `with`.
+
+    Args:
+        what: is written.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self._bar = _bar(items=True)
+
+    def begin(self, total: int, done: Progress) -> None:
+        """Start the bar where an earlier run ended."""
+        self._task = self._bar.add_task(
+            self._what, total=total, completed=done.documents, counts=f"{done.tokens:,} tokens"
+        )
+
+    def show(self, done: Progress) -> None:
+        """Move the bar."""
+        self._bar.update(self._task, completed=done.documents, counts=f"{done.tokens:,} tokens")
+
+
 def _counts(done: Progress) -> str:
     return f"{done.documents:,} documents  {done.tokens:,} tokens"
 
 
-def _bar() -> Bar:
+def _bar(*, items: bool = False) -> Bar:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
         DownloadColumn,
+        MofNCompleteColumn,
         Progress,
         TextColumn,
         TimeRemainingColumn,
         TransferSpeedColumn,
     )
 
+    amounts = (MofNCompleteColumn(),) if items else (DownloadColumn(), TransferSpeedColumn())
     return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=16),
-        DownloadColumn(),
-        TransferSpeedColumn(),
+        *amounts,
         TimeRemainingColumn(),
         TextColumn("{task.fields[counts]}", markup=False),
         console=Console(file=sys.stderr, highlight=False, markup=False),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
 from itertools import islice
 from pathlib import Path
@@ -15,14 +14,12 @@ import typer
 from thermix.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from thermix.materialize.lines import Content
     from thermix.prepare.encoders import Encoder
     from thermix.sources import ItemSource
     from thermix.sources.reader import DeliveredBatch
 
 __all__ = ["stream"]
-
-_Content = Callable[[Any], dict[str, Any]]
-"""From a row of a source to the keys that hold it."""
 
 
 def stream(
@@ -46,7 +43,7 @@ def stream(
         ),
     ] = None,
 ) -> None:
-    """Print the mixed items, one JSON object a line, in training order.
+    """Print the mixed items in training order, as JSON lines.
 
     thermix stream mix.yaml --start 100 --steps 5 | head
 
@@ -83,39 +80,23 @@ def _count(option: str, text: str) -> int:
 
 
 def _lines(
-    batches: Iterator[DeliveredBatch], names: tuple[str, ...], contents: Mapping[str, _Content]
+    batches: Iterator[DeliveredBatch], names: tuple[str, ...], contents: Mapping[str, Content]
 ) -> Iterator[str]:
+    from thermix.materialize.lines import json_lines
+
     plain = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
     for batch in batches:
-        columns = (batch.source.tolist(), batch.item.tolist(), batch.epoch.tolist(), batch.rows)
-        for source, item, epoch, row in zip(*columns, strict=True):
-            name = names[source]
-            record = {"step": batch.step, "source": name, "item": item, "epoch": epoch} | contents[name](row)
-            yield json.dumps(record, ensure_ascii=not plain, default=str) + "\n"
+        yield from json_lines(batch, names, contents, ascii_only=not plain)
 
 
-def _contents(sources: Mapping[str, ItemSource], decode: bool, tokenizer: str | None) -> dict[str, _Content]:
+def _contents(sources: Mapping[str, ItemSource], decode: bool, tokenizer: str | None) -> dict[str, Content]:
     """How the rows of each source are given."""
-    contents: dict[str, _Content] = {}
-    for name, source in sources.items():
-        if source.unit == "document":
-            contents[name] = _document
-        elif decode:
-            contents[name] = _decoded(_encoder_of(source, tokenizer))
-        else:
-            contents[name] = _sequence
-    return contents
+    from thermix.materialize.lines import contents_of
+
+    return contents_of(sources, (lambda source: _decoded(_encoder_of(source, tokenizer))) if decode else None)
 
 
-def _document(row: Any) -> dict[str, Any]:
-    return {"text": row} if isinstance(row, str) else {"row": row}
-
-
-def _sequence(row: Any) -> dict[str, Any]:
-    return {"tokens": row.tolist()}
-
-
-def _decoded(encoder: Encoder) -> _Content:
+def _decoded(encoder: Encoder) -> Content:
     def content(row: Any) -> dict[str, Any]:
         return {"text": encoder.decode(row)}
 

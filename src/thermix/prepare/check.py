@@ -171,9 +171,9 @@ class _Check:
             if block.max() >= self._vocabulary:
                 at = first + int(np.argmax(block >= self._vocabulary))
                 raise DataError(
-                    f"{shard.path}, byte {shard.offset + at * shard.dtype.itemsize}: token {block[at - first]}; "
-                    f"the tokenizer of {MANIFEST} has {self._vocabulary:,}. The shards are of another one: "
-                    "prepare again."
+                    f"{shard.path}, byte {shard.offset + at * shard.dtype.itemsize}: token "
+                    f"{block[at - first]}; the tokenizer of {MANIFEST} has {self._vocabulary:,}. The shards "
+                    "are of another one: prepare again."
                 )
 
 
@@ -205,16 +205,16 @@ def _check_index(shard: Shard) -> None:
         if wrong.size:
             at = header.pointers_at + 8 * (first + int(wrong[0]))
             raise DataError(
-                f"{shard.index_path}, byte {at}: sequence {first + int(wrong[0])} does not begin where the one "
-                "before it ends. The index is damaged: write the shard again."
+                f"{shard.index_path}, byte {at}: sequence {first + int(wrong[0])} does not begin where the "
+                "one before it ends. The index is damaged: write the shard again."
             )
         due += int(sizes.sum())
     wrong = np.flatnonzero(np.diff(documents) < 0)
     if wrong.size or (documents.size and (documents[0] < 0 or documents[-1] > header.sequences)):
         at = header.documents_at + 8 * int(wrong[0] + 1 if wrong.size else 0)
         raise DataError(
-            f"{shard.index_path}, byte {at}: its documents are not in the order of their sequences. The index "
-            "is damaged: write the shard again."
+            f"{shard.index_path}, byte {at}: its documents are not in the order of their sequences. The "
+            "index is damaged: write the shard again."
         )
 
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from thermix.engines.threads import threads
 from thermix.errors import DataError, InvalidInput, MissingExtra
 from thermix.prepare.encoder_ids import choose_end, decoded, refuse_half_pairs, smallest_dtype, with_ends
-from thermix.prepare.encoder_threads import threads
 
 if TYPE_CHECKING:
     import tiktoken

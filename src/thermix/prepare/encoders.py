@@ -16,10 +16,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from thermix.engines.threads import limit_threads
 from thermix.errors import DataError, InvalidInput
 from thermix.prepare.encoder_bytes import BytesEncoder
 from thermix.prepare.encoder_huggingface import HuggingfaceEncoder
-from thermix.prepare.encoder_threads import limit_threads
 from thermix.prepare.encoder_tiktoken import TiktokenEncoder
 from thermix.prepare.tokenizer_file import FILE, fetch, read_file
 

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import NamedTuple
 
+from thermix.engines import Engine, Progress, Watcher
+from thermix.engines.local import LocalEngine
 from thermix.errors import InvalidInput
 from thermix.plan.checks import checked_whole
 from thermix.prepare.encoders import Encoder, open_encoder
-from thermix.prepare.engines import Engine, Progress
-from thermix.prepare.engines.local import LocalEngine
 from thermix.prepare.folder import OutputFolder, TaskRecord
 from thermix.prepare.inputs import InputFile, find_inputs, split_inputs
 from thermix.prepare.job import Job
@@ -28,19 +28,6 @@ _MOST_SPLIT = 1 << 40
 _SAMPLE = 64  # documents
 _MOST_PROCESSES = 1 << 10
 _MOST_TASKS = 100_000  # five digits in a shard's name keep the order of names
-
-
-class Watcher:
-    """Is told how a preparation goes; this one says nothing to anybody."""
-
-    def begin(self, raw_bytes: int, done: Progress) -> None:
-        """The work in raw bytes, and what an earlier run did of it."""
-
-    def show(self, done: Progress) -> None:
-        """What is done by now, earlier runs included."""
-
-    def notice(self, message: str) -> None:
-        """Something a person should know."""
 
 
 class Prepared(NamedTuple):

@@ -9,12 +9,13 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from thermix.engines import Report
 from thermix.errors import DataError
 from thermix.prepare.encoders import Encoder
-from thermix.prepare.engines import Report
 from thermix.prepare.folder import OutputFolder, TaskRecord, writing
 from thermix.prepare.inputs import Part
 from thermix.prepare.texts import BadRow, read_texts
+from thermix.sources.files import is_remote
 from thermix.sources.manifest import ShardRecord, file_record
 from thermix.sources.shard_writer import TokenShardWriter
 
@@ -42,6 +43,18 @@ class Task:
     encoder: Encoder
     shard_bytes: int
     skip_bad: bool
+
+    @property
+    def title(self) -> str:
+        """What errors call it."""
+        first, more = self.parts[0], len(self.parts) - 1
+        others = f" and {more} more" if more else ""
+        return f"piece {self.number} ({first.path}, bytes {first.start:,} to {first.stop:,}{others})"
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The files it reads, but for remote ones, and the folder it writes to."""
+        return (*(part.path for part in self.parts if not is_remote(part.path)), self.folder)
 
 
 def run_task(task: Task, report: Report) -> TaskRecord:

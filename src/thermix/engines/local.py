@@ -16,9 +16,9 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait as wait_for_end
 from typing import Any, TypeVar
 
+from thermix.engines import Progress, Report
+from thermix.engines.threads import limit_threads
 from thermix.errors import DataError
-from thermix.prepare.encoder_threads import limit_threads
-from thermix.prepare.engines import Progress, Report
 
 __all__ = ["LocalEngine"]
 

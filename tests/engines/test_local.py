@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from thermix.engines import Progress, Report
+from thermix.engines.local import LocalEngine
 from thermix.errors import DataError
-from thermix.prepare.engines import Progress, Report
-from thermix.prepare.engines.local import LocalEngine
 
 TASKS = list(range(7))
 
@@ -94,8 +94,8 @@ def test_closing_ends_the_workers_in_mid_task(tmp_path: Path, monkeypatch: pytes
 
 DRIVER = """
 import sys
-from tests.prepare.test_engines import ignores_the_end, say_nothing
-from thermix.prepare.engines.local import LocalEngine
+from tests.engines.test_local import ignores_the_end, say_nothing
+from thermix.engines.local import LocalEngine
 if __name__ == "__main__":
     list(LocalEngine(2, 1).run(ignores_the_end, [0, 1], say_nothing))
 """
