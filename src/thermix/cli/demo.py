@@ -15,7 +15,7 @@ def demo(
         Path, typer.Option(metavar="DIR", help="Where to write the data, the configuration and the results.")
     ] = Path("thermix-demo"),
 ) -> None:
-    """Mix real text found on this machine, and check it by its plan.
+    """Mix real text found on this machine, and check it by plan.
 
     thermix demo
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os.path
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from thermix.config import SourceFiles
 
 __all__ = ["plan"]
 
@@ -31,10 +27,11 @@ def plan(
     """
     from thermix.config import read_config
     from thermix.plan.advice import advise
+    from thermix.report.asked import read_from
 
     said = read_config(config)
     forecast = said.plan.forecast()
-    advice = advise(forecast, {name: _read_from(files) for name, files in said.files.items()})
+    advice = advise(forecast, {name: read_from(files) for name, files in said.files.items()})
     if json:
         from thermix.cli.output import print_json
         from thermix.report.records import plan_record
@@ -56,9 +53,3 @@ def plan(
         out.gap()
     out.lines(warnings, style="yellow")
     out.lines(notes)
-
-
-def _read_from(files: SourceFiles) -> list[str]:
-    """What a source is read from: its paths, with the field where it names one (two fields are two texts)."""
-    field = f" (field {files.field})" if files.field is not None else ""
-    return [(path if "://" in path else os.path.normpath(path)) + field for path in files.path]

@@ -1,0 +1,232 @@
+"""What all charts are made of: a figure with its data beside it, axes over steps, labels beside lines.
+
+A chart names its data and says nothing of light or dark, so that one definition serves PNG, SVG, PDF
+and a page; `charts_theme.py` has the looks. Colours of sources are part of a chart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thermix.errors import MissingExtra
+from thermix.plan.forecast import Forecast
+from thermix.plan.plan import Plan
+from thermix.report.charts_cast import Cast, cast_of
+
+try:
+    import altair as alt
+except ImportError as error:
+    raise MissingExtra("altair", "report", "drawing charts") from error
+
+__all__ = [
+    "WIDTH",
+    "Figure",
+    "Subject",
+    "alt",
+    "colour",
+    "edit_marks",
+    "hover",
+    "labels_beside",
+    "named",
+    "root_scale",
+    "spread",
+    "step_axis",
+    "strip",
+    "subject_of",
+]
+
+WIDTH = 620
+_POINTS = 240
+_LONG = 20_000
+_LABEL_GAP = 16.0
+_FEW_LABELS = 8
+_BIG = "datum.value < 10000 ? format(datum.value, ',') : replace(format(datum.value, '~s'), 'G', 'B')"
+
+Rows = list[dict[str, Any]]
+Layer = Any
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What charts are drawn of: a plan, who is named, and the forecast, made when it is first asked for."""
+
+    plan: Plan
+    cast: Cast
+
+    @cached_property
+    def forecast(self) -> Forecast:
+        """The forecast of the plan."""
+        return self.plan.forecast()
+
+    @cached_property
+    def steps(self) -> Ints:
+        """Steps at which counts are shown, the plan's start and end among them."""
+        end = self.plan.end
+        if end > _LONG:  # a count costs a scan there: those of the forecast are made already
+            return np.append(self.forecast.steps, end)
+        starts = [segment.start for segment in self.plan.segments]
+        return np.unique(np.append(np.linspace(0, end, _POINTS).astype(np.int64), starts))
+
+    @cached_property
+    def counts(self) -> Ints:
+        """(S, K) draws before those steps."""
+        if self.plan.end > _LONG:
+            return np.vstack([self.forecast.counts, self.plan.counts([self.plan.end])])
+        return self.plan.counts(self.steps)
+
+
+def subject_of(plan: Plan, forecast: Forecast | None = None) -> Subject:
+    """Return a plan with all that its charts ask for, the sources in the order of their draws."""
+    forecast = plan.forecast() if forecast is None else forecast
+    subject = Subject(plan, cast_of(forecast))
+    subject.__dict__["forecast"] = forecast  # where `cached_property` keeps it
+    return subject
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart, with what it shows.
+
+    Attributes:
+        name: of the chart, as `--chart` takes it.
+        title: what it shows.
+        remark: how to read it, and what is left out.
+        chart: altair's; it refers to its data by name.
+        data: the rows it shows, by name.
+    """
+
+    name: str
+    title: str
+    remark: str
+    chart: alt.TopLevelMixin
+    data: Mapping[str, Rows] = field(repr=False)
+
+    def spec(self) -> dict[str, Any]:
+        """The chart with its data as Vega-Lite, without title and looks."""
+        spec: dict[str, Any] = self.chart.to_dict()
+        spec.pop("config", None)
+        datasets = {**spec.get("datasets", {}), **self.data}  # altair keeps a chart's own few rows there
+        return spec | {"datasets": datasets, "description": f"{self.title}. {self.remark}"}
+
+
+def named(name: str) -> Any:
+    """Data by name; its rows are in the figure."""
+    return alt.NamedData(name=name)
+
+
+def strip(spec: Any) -> Any:
+    """Return a specification without what only a pointer can see."""
+    if isinstance(spec, list):
+        return [strip(part) for part in spec if not _is_hover(part)]
+    if not isinstance(spec, dict):
+        return spec
+    kept = {key: strip(part) if key != "datasets" else part for key, part in spec.items() if key != "params"}
+    if "datasets" in kept:
+        kept["datasets"] = {name: rows for name, rows in kept["datasets"].items() if name != "hover"}
+    return kept
+
+
+def _is_hover(part: object) -> bool:
+    return isinstance(part, dict) and part.get("data") == {"name": "hover"}
+
+
+def step_axis(end: int, *, title: str | None = "step", ticks: int = 6) -> Any:
+    """The axis over a run of so many steps."""
+    axis = alt.Axis(labelExpr=_BIG, tickCount=ticks, grid=False, labelOverlap=True)
+    return alt.X("step:Q", title=title, scale=alt.Scale(domain=[0, end], nice=False), axis=axis)
+
+
+def colour(cast: Cast) -> Any:
+    """The colours of the sources; names stand beside the marks, so that there is no legend."""
+    return alt.Color("source:N", scale=alt.Scale(domain=cast.domain, range=cast.colours), legend=None)
+
+
+def edit_marks(plan: Plan, *, words: bool = False) -> list[Layer]:
+    """A line where each segment but the first begins; with words once a figure."""
+    starts = [segment.start for segment in plan.segments[1:] if segment.start < plan.end]
+    if not starts:
+        return []
+    rows = [{"step": start, "text": f"edit at {start:,}"} for start in starts]
+    base = alt.Chart(alt.InlineData(values=rows)).encode(x="step:Q")
+    layers = [base.mark_rule(strokeDash=[4, 3], strokeWidth=1)]
+    if words and len(starts) <= 6:
+        layers.append(
+            base.mark_text(align="left", baseline="bottom", dx=2, dy=-2).encode(y=alt.value(0), text="text:N")
+        )
+    return layers
+
+
+def labels_beside(
+    cast: Cast, ends: Mapping[str, float], domain: tuple[float, float], height: int, *, rooted: bool = False
+) -> list[Layer]:
+    """Names to the right of a chart, each tied to where its line or band ends, none over another.
+
+    Args:
+        cast: whose colours.
+        ends: label -> where it ends, on the axis.
+        domain: of that axis.
+        height: of the chart in pixels.
+        rooted: whether the axis has a square-root scale (`root_scale`).
+    """
+    power = 0.5 if rooted else 1.0
+    low, high = (edge**power for edge in domain)
+    pixels = [(high - value**power) / (high - low) * height for value in ends.values()]
+    spots = spread(pixels, _LABEL_GAP, height)
+    rows = [
+        {"source": label, "end": value, "spot": (high - spot / height * (high - low)) ** (1 / power)}
+        for (label, value), spot in zip(ends.items(), spots, strict=True)
+    ]
+    length, thick = (13, 2.0) if len(rows) <= _FEW_LABELS else (30, 1.2)
+    base = alt.Chart(alt.InlineData(values=rows))
+    edge = alt.value("width")
+    ties = base.mark_rule(xOffset=1, x2Offset=length, strokeWidth=thick, clip=False, aria=False).encode(
+        x=edge, x2=edge, y="end:Q", y2="spot:Q", color=colour(cast)
+    )
+    names = base.mark_text(align="left", baseline="middle", dx=length + 4).encode(
+        x=edge, y="spot:Q", text="source:N"
+    )
+    return [ties, names]
+
+
+def root_scale(top: float) -> Any:
+    """From 0 to the top by square roots: small values can be told apart beside large ones."""
+    return alt.Scale(type="sqrt", domain=[0, top], nice=False)
+
+
+def spread(pixels: Sequence[float], gap: float, height: float) -> list[float]:
+    """Return positions near those asked for, in their order, `gap` apart (closer where there is no room).
+
+    >>> spread([10.0, 12.0, 90.0], 16.0, 100.0)
+    [3.0, 19.0, 90.0]
+    """
+    order = np.argsort(np.asarray(pixels), kind="stable")
+    gap = min(gap, height / max(len(order) - 1, 1))
+    slots = gap * np.arange(len(order))
+    # With a slot taken off each, "gap apart" is "never falling"; the nearest are means of pools.
+    pools: list[tuple[float, int]] = []
+    for value in np.asarray(pixels, np.float64)[order] - slots:
+        pools.append((float(value), 1))
+        while len(pools) > 1 and pools[-2][0] > pools[-1][0]:
+            (a, m), (b, n) = pools[-2:]
+            pools[-2:] = [((a * m + b * n) / (m + n), m + n)]
+    level = np.repeat([value for value, _ in pools], [count for _, count in pools])
+    placed = np.clip(level, 0.0, height - slots[-1]) + slots if len(order) else level
+    result = np.empty(len(order))
+    result[order] = placed
+    return [float(spot) for spot in result]
+
+
+def hover(name: str, x: Any, *, field_name: str = "step") -> list[Layer]:
+    """A line under the pointer with all values at its place, on pages only (see `strip`)."""
+    near = alt.selection_point(
+        name=name, nearest=True, on="pointerover", clear="pointerout", fields=[field_name], empty=False
+    )
+    rule = alt.Chart(named("hover")).mark_rule(tooltip={"content": "data"}, strokeWidth=1.5, aria=False)
+    return [rule.encode(x=x, opacity=alt.condition(near, alt.value(0.7), alt.value(0))).add_params(near)]
