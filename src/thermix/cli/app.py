@@ -12,9 +12,13 @@ from typer.main import get_command
 from thermix.cli.batch import batch
 from thermix.cli.check import check
 from thermix.cli.demo import demo
+from thermix.cli.export import export
+from thermix.cli.materialize import materialize
 from thermix.cli.plan import plan
+from thermix.cli.plot import plot
 from thermix.cli.prepare import prepare
 from thermix.cli.probs import probs
+from thermix.cli.report import report
 from thermix.cli.schema import schema
 from thermix.cli.stream import stream
 
@@ -70,7 +74,7 @@ def _thermix(
     pass
 
 
-for _verb in (demo, probs, plan, batch, prepare, check, stream, schema):
+for _verb in (demo, probs, plan, plot, report, batch, prepare, check, stream, materialize, export, schema):
     app.command()(_verb)
 
 
