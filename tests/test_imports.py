@@ -36,6 +36,7 @@ LAYERS = {
     "grain": 7,
     "report": 7,
     "demo": 8,
+    "studio": 8,
     "cli": 9,
     "__main__": 10,
     "": 11,  # thermix/__init__.py: it names everything and nothing may lean on it

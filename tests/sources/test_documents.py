@@ -519,7 +519,6 @@ def test_a_full_disk_under_the_arrow_copy_is_named(folder: Path, monkeypatch: py
             r"reading Parquet, CSV, text, Arrow and hub data needs datasets.*thermix\[data\]",
         ),
         ("zstandard", "a.jsonl.zst", r"reading \.zst files needs zstandard, .*pip install 'thermix\[data\]'"),
-        ("filelock", "a.jsonl.gz", r"reading packed and remote files needs filelock"),
     ],
 )
 def test_a_missing_library_is_named(

@@ -6,11 +6,11 @@ import subprocess
 import sys
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-import torch.distributed.checkpoint as dcp
+from torch.distributed.checkpoint.state_dict_loader import load
+from torch.distributed.checkpoint.state_dict_saver import save
 from torch.distributed.checkpoint.stateful import Stateful
 
 from tests.torch.cases import a_plan, expected, seen, sequences
@@ -26,14 +26,6 @@ def a_loader(plan: Plan, rank: int = 0, world_size: int = 1) -> MixtureLoader:
     return MixtureLoader(plan, sequences(), rank, world_size)
 
 
-def save(folder: Path, **state: Any) -> None:
-    dcp.save(state, checkpoint_id=folder)
-
-
-def load(folder: Path, **state: Any) -> None:
-    dcp.load(state, checkpoint_id=folder)
-
-
 def test_loader_and_sampler_are_what_it_calls_stateful() -> None:
     assert isinstance(a_loader(PLAN), Stateful)
     assert isinstance(MixtureBatchSampler(PLAN), Stateful)
@@ -44,9 +36,9 @@ def test_saved_at_every_k_the_rest_is_the_plans_on_any_rank(world_size: int, tmp
     for k in range(PLAN.end + 1):
         loader, weights = a_loader(PLAN), torch.full((3,), float(k))
         first = seen(islice(loader, k))
-        save(tmp_path / str(k), model={"weights": weights}, data=loader)
+        save({"model": {"weights": weights}, "data": loader}, checkpoint_id=tmp_path / str(k))
         other, found = a_loader(PLAN, world_size - 1, world_size), torch.zeros(3)
-        load(tmp_path / str(k), model={"weights": found}, data=other)
+        load({"model": {"weights": found}, "data": other}, checkpoint_id=tmp_path / str(k))
         assert other.step == k
         assert torch.equal(found, weights)
         assert first == expected(PLAN, range(k))
@@ -56,19 +48,18 @@ def test_saved_at_every_k_the_rest_is_the_plans_on_any_rank(world_size: int, tmp
 def test_a_longer_plan_goes_on_and_another_past_is_refused(tmp_path: Path) -> None:
     loader = a_loader(PLAN)
     loader.seek(5)
-    save(tmp_path, data=loader)
+    save({"data": loader}, checkpoint_id=tmp_path)
     longer = a_loader(PLAN.edit(at_step=8, steps=12))
     with pytest.warns(PlanChangedWarning, match="goes on at step 5"):
-        load(tmp_path, data=longer)
+        load({"data": longer}, checkpoint_id=tmp_path)
     assert longer.step == 5
     with pytest.raises(PlanError, match="seed"):
-        load(tmp_path, data=a_loader(a_plan(steps=8, seed=4)))
+        load({"data": a_loader(a_plan(steps=8, seed=4))}, checkpoint_id=tmp_path)
 
 
 RANK = """
 import gc, sys
 import torch.distributed as dist
-import torch.distributed.checkpoint as dcp
 from tests.torch.cases import expected, seen
 from tests.torch.test_with_dcp import PLAN, sequences
 from thermix.torch import MixtureLoader

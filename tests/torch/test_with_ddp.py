@@ -1,7 +1,7 @@
 """Plain DDP under torchrun: killed, and resumed on another number of ranks, with the same batches and losses.
 
-The training script is `train_ddp.py`; gloo on CPU. With one thread a rank, sums are added in the same order on
-2 ranks and on 1.
+The training script is `train_ddp.py`; gloo on CPU. With one thread a rank, sums are added in the same order
+on 2 ranks and on 1.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -97,10 +98,8 @@ def descendants(pid: int) -> list[int]:
 
 
 def kill(pid: int) -> None:
-    try:
+    with suppress(ProcessLookupError):  # it went with its parent
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass  # it went with its parent
 
 
 @pytest.fixture
@@ -108,12 +107,18 @@ def run(data: Path, tmp_path: Path) -> Callable[[str], Run]:
     return lambda name: Run(data, tmp_path / name)
 
 
-def test_the_tokens_of_every_step_are_the_plans(data: Path, run: Callable[[str], Run]) -> None:
-    one = run("one")
+@pytest.fixture(scope="module")
+def whole(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Two ranks, a micro-batch of 8 each, from the first step to the last."""
+    one = Run(data, tmp_path_factory.mktemp("whole") / "run")
     one.to_the_end(2, 8)
-    plan, sources = thermix.load(one.folder / "mix.yaml")
-    assert [told["step"] for told in one.logged()] == list(range(END))
-    for told in one.logged():
+    return one
+
+
+def test_the_tokens_of_every_step_are_the_plans(whole: Run) -> None:
+    plan, sources = thermix.load(whole.folder / "mix.yaml")
+    assert [told["step"] for told in whole.logged()] == list(range(END))
+    for told in whole.logged():
         batch = plan.batch(told["step"])
         draws = zip(batch.source.tolist(), batch.item.tolist(), strict=True)
         rows = np.array([sources[plan.names[s]].read([item])[0] for s, item in draws], np.int64)
@@ -125,12 +130,11 @@ def test_the_tokens_of_every_step_are_the_plans(data: Path, run: Callable[[str],
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_killed_on_two_ranks_and_resumed_on_one_every_loss_is_bitwise_that_of_the_whole(
-    seed: int, run: Callable[[str], Run]
+    seed: int, whole: Run, run: Callable[[str], Run]
 ) -> None:
     """Killed a second time on the way, and gone on with on two ranks again."""
     first, second = np.random.default_rng(seed).integers([3, 12], [12, END - 2]).tolist()
-    whole, other = run("whole"), run("other")
-    whole.to_the_end(2, 8)
+    other = run("other")
     other.killed_at(first, 2, 8)
     other.killed_at(second, 1, 8)
     other.to_the_end(2, 8)

@@ -16,6 +16,7 @@ import os
 import subprocess
 import sys
 from contextlib import nullcontext
+from itertools import chain
 from pathlib import Path
 from pydoc_data.topics import topics
 
@@ -98,7 +99,8 @@ def log(folder: Path, step: int, loss: torch.Tensor, digests: list[str]) -> None
     of_ranks: list[list[str]] = [[]] * dist.get_world_size()
     dist.all_gather_object(of_ranks, digests)
     if dist.get_rank() == 0:
-        told = {"step": step, "loss": loss.item() / len(of_ranks), "tokens": sum(of_ranks, [])}
+        tokens = list(chain.from_iterable(of_ranks))
+        told = {"step": step, "loss": loss.item() / len(of_ranks), "tokens": tokens}
         with open(folder / "log.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps(told) + "\n")
 

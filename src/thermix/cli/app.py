@@ -21,6 +21,7 @@ from thermix.cli.probs import probs
 from thermix.cli.report import report
 from thermix.cli.schema import schema
 from thermix.cli.stream import stream
+from thermix.cli.studio import studio
 
 __all__ = ["run"]
 
@@ -74,7 +75,7 @@ def _thermix(
     pass
 
 
-for _verb in (demo, probs, plan, plot, report, batch, prepare, check, stream, materialize, export, schema):
+for _verb in (demo, probs, plan, plot, report, studio, batch, prepare, check, stream, materialize, export, schema):
     app.command()(_verb)
 
 

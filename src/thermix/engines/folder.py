@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
@@ -27,7 +28,9 @@ from pydantic import BaseModel, ValidationError
 from thermix.errors import DataError, InvalidInput
 from thermix.sources.manifest import canonical_json
 
-__all__ = ["Job", "TaskFolder", "write_whole", "writing"]
+__all__ = ["Job", "TaskFolder", "refuse_address", "write_whole", "writing"]
+
+_ADDRESS = re.compile("[A-Za-z][A-Za-z0-9+.-]+:/")  # C:/ is a drive
 
 
 class Job(Protocol):
@@ -50,6 +53,9 @@ class TaskFolder(ABC, Generic[J, R]):
     Args:
         path: of the folder.
 
+    Raises:
+        InvalidInput: the path is an address.
+
     Attributes:
         verb: of the command that writes it.
         work: name of the folder for what is not finished.
@@ -69,6 +75,7 @@ class TaskFolder(ABC, Generic[J, R]):
     record_type: type[R]
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        refuse_address(path)
         self.path = Path(path)
         self._work = self.path / self.work
 
@@ -200,6 +207,20 @@ class TaskFolder(ABC, Generic[J, R]):
         with contextlib.suppress(OSError):
             return os.stat(self.path / name).st_size == size
         return False
+
+
+def refuse_address(path: str | os.PathLike[str]) -> None:
+    """Refuse an address where a folder is to be written: an object store has no lock and no rename.
+
+    Raises:
+        InvalidInput: it is one, such as "s3://bucket/shards"; also as `Path` writes it, with one slash.
+    """
+    if _ADDRESS.match(os.fspath(path)):
+        raise InvalidInput(
+            f"{path}: it is an address; files are written to a folder, which may lie on a file system that "
+            "all nodes see. Give a folder as --out, and copy it afterwards, manifest.json last: aws s3 cp "
+            "--recursive, or gcloud storage cp. Shards are read from s3:// and gs:// as they are."
+        )
 
 
 def write_whole(path: Path, content: bytes) -> None:

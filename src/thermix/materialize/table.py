@@ -18,6 +18,7 @@ from thermix.engines.folder import writing
 from thermix.errors import DataError, MissingExtra
 from thermix.materialize.writers import WholeFile
 from thermix.sources.base import ItemSource
+from thermix.sources.manifest import FileRecord, file_record
 from thermix.sources.reader import DeliveredBatch
 
 __all__ = ["TableWriter", "schema_bytes", "schema_from", "table_schema"]
@@ -119,12 +120,13 @@ class TableWriter:
         if self._rows >= _ROWS or self._bytes >= _BYTES:
             self._write_group()
 
-    def close(self) -> list[Path]:
+    def close(self) -> list[tuple[Path, FileRecord]]:
         """Finish; returns the file."""
         self._write_group()
         with writing(self._out.path):
             self._writer.close()
-        return [self._out.close()]
+        path = self._out.close()
+        return [(path, file_record(path))]
 
     def discard(self) -> None:
         """Leave nothing behind."""

@@ -17,7 +17,6 @@ from thermix.materialize.lines import contents_of
 from thermix.materialize.writers import LineWriter, SpanWriter, WindowWriter
 from thermix.plan.plan import Plan
 from thermix.sources.base import ItemSource
-from thermix.sources.manifest import file_record
 from thermix.sources.reader import BatchReader, DeliveredBatch
 
 __all__ = ["Span", "forget_runs", "write_span"]
@@ -104,15 +103,14 @@ def _written(span: Span, folder: MaterializeFolder, report: Report) -> SpanRecor
                 made, size = len(batch.item), _tokens(batch)
                 items, tokens = items + made, tokens + size
                 report(made, size, 0)
-        paths = writer.close()
+        written = writer.close()
     except BaseException:
         writer.discard()
         raise
-    files = []
-    for path in paths:
-        found = file_record(path)
-        name = path.relative_to(folder.path).as_posix()
-        files.append(SpanFile(name=name, bytes=found.bytes, sha256=found.sha256))
+    files = [
+        SpanFile(name=path.relative_to(folder.path).as_posix(), bytes=found.bytes, sha256=found.sha256)
+        for path, found in written
+    ]
     report(0, 0, sum(file.bytes for file in files))
     return SpanRecord(files=files, start=span.start, stop=span.stop, items=items, tokens=tokens)
 

@@ -7,6 +7,7 @@ the disk.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 
 from thermix.engines.folder import writing
 from thermix.materialize.lines import Content, json_lines
+from thermix.sources.manifest import FileRecord
 from thermix.sources.reader import DeliveredBatch
 from thermix.sources.shard_writer import TokenShardWriter
 
@@ -31,8 +33,8 @@ class SpanWriter(Protocol):
         """Write a batch, after those before it."""
         ...
 
-    def close(self) -> list[Path]:
-        """Finish; returns the files."""
+    def close(self) -> list[tuple[Path, FileRecord]]:
+        """Finish; returns the files, with the size and SHA-256 of each."""
         ...
 
     def discard(self) -> None:
@@ -87,16 +89,20 @@ class LineWriter:
         self._names = names
         self._contents = contents
         self._out = WholeFile(path.with_name(f"{path.name}.jsonl"))
+        self._digest, self._bytes = hashlib.sha256(), 0
 
     def add(self, batch: DeliveredBatch) -> None:
         """A line for each item."""
         text = "".join(json_lines(batch, self._names, self._contents)).encode()
         with writing(self._out.path):
             self._out.file.write(text)
+        self._digest.update(text)
+        self._bytes += len(text)
 
-    def close(self) -> list[Path]:
+    def close(self) -> list[tuple[Path, FileRecord]]:
         """Finish; returns the file."""
-        return [self._out.close()]
+        path = self._out.close()
+        return [(path, FileRecord(bytes=self._bytes, sha256=self._digest.hexdigest()))]
 
     def discard(self) -> None:
         """Leave nothing behind."""
@@ -122,10 +128,11 @@ class WindowWriter:
         rows: Any = batch.rows
         self._writer.extend(rows.reshape(-1), np.full(len(rows), rows.shape[1], np.int64))
 
-    def close(self) -> list[Path]:
+    def close(self) -> list[tuple[Path, FileRecord]]:
         """Finish; returns both files."""
         self._writer.close()
-        return [self._path.with_name(f"{self._path.name}{ending}") for ending in (".bin", ".idx")]
+        paths = [self._path.with_name(f"{self._path.name}{ending}") for ending in (".bin", ".idx")]
+        return list(zip(paths, self._writer.records, strict=True))
 
     def discard(self) -> None:
         """Leave nothing behind."""

@@ -16,7 +16,7 @@ from thermix.prepare.folder import OutputFolder, TaskRecord, writing
 from thermix.prepare.inputs import Part
 from thermix.prepare.texts import BadRow, read_texts
 from thermix.sources.files import is_remote
-from thermix.sources.manifest import ShardRecord, file_record
+from thermix.sources.manifest import ShardRecord
 from thermix.sources.shard_writer import TokenShardWriter
 
 __all__ = ["Task", "run_task"]
@@ -148,13 +148,14 @@ class _Output:
             return
         path = self._folder.shard_path(self._task.number, len(self.shards))
         writer.close()
+        data, index = writer.records
         self.shards.append(
             ShardRecord(
                 name=path.name,
                 documents=writer.documents,
                 tokens=writer.tokens,
-                bin=file_record(f"{path}.bin"),
-                idx=file_record(f"{path}.idx"),
+                bin=data,
+                idx=index,
             )
         )
         self._writer, self._size = None, 0

@@ -68,15 +68,20 @@ def cast_of(forecast: Forecast) -> Cast:
     return _cast([source.name for source in forecast], named, rest)
 
 
-def steady_cast(names: Sequence[str], wanted: Sequence[float]) -> Cast:
+def steady_cast(names: Sequence[str], wanted: Sequence[float], before: Cast | None = None) -> Cast:
     """Return who is named in charts that change while someone looks: order and colours stay.
 
     Args:
-        names: of the sources, whose order is kept.
-        wanted: how much each is drawn; of more than 20 the 12 with the most are named.
+        names: of the sources.
+        wanted: how much each is drawn, about.
+        before: who was named a moment ago, of the same names; kept, unless a source that it does not name
+            is now wanted more than half of those it names.
     """
-    named, rest = _divided(wanted)
-    return _cast(names, sorted(named), sorted(rest))
+    if before is not None:
+        ranked = sorted((wanted[i] for i in before.named), reverse=True)
+        if max((wanted[i] for i in before.rest), default=0.0) <= ranked[len(ranked) // 2]:
+            return before
+    return _cast(names, *_divided(wanted))
 
 
 def _divided(wanted: Sequence[float]) -> tuple[list[int], list[int]]:

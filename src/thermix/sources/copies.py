@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from thermix.errors import DataError, MissingExtra, ThermixError
+from thermix.errors import DataError, ThermixError
 from thermix.sources.contents import content_digest
 from thermix.sources.files import ending_of
 from thermix.sources.json_rows import BadJsonError, json_rows
@@ -97,10 +97,8 @@ def _opened(original: Original) -> IO[bytes]:
 
 @contextmanager
 def _one_at_a_time(copy: Path, original: Original, name: str) -> Iterator[None]:
-    try:
-        from filelock import FileLock
-    except ImportError as error:
-        raise MissingExtra("filelock", "data", "reading packed and remote files") from error
+    from filelock import FileLock
+
     with _writing(copy, original, name):
         copy.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(f"{copy}.lock")

@@ -7,11 +7,12 @@ disk and renamed, the index last: where there is an index, there is a shard.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 from array import array
 from collections.abc import Iterator
 from types import TracebackType
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,10 +20,13 @@ from numpy.typing import ArrayLike, NDArray
 from thermix.errors import DataError, InvalidInput
 from thermix.sources.megatron import DTYPE_CODES, HEADER, MAGIC, VERSION, little_endian
 
+if TYPE_CHECKING:
+    from thermix.sources.manifest import FileRecord
+
 __all__ = ["TokenShardWriter"]
 
 _CODES = {name: code for code, name in DTYPE_CODES.items() if not name.startswith("float")}
-_BUFFER = 1 << 20
+_BUFFER = 1 << 16  # what is larger is written as it is, without a copy
 _BLOCK = 1 << 20
 _LONGEST = (1 << 31) - 1
 
@@ -68,6 +72,7 @@ class TokenShardWriter:
         self._lengths = array("i")
         self._tokens = 0
         self._ours = [_part(self._bin), _part(self._idx)]
+        self._digests = hashlib.sha256(), hashlib.sha256()
         with _named(self._bin, 0):
             self._data: BinaryIO | None = open(_part(self._bin), "wb", _BUFFER)  # noqa: SIM115
 
@@ -80,6 +85,18 @@ class TokenShardWriter:
     def tokens(self) -> int:
         """Tokens appended so far."""
         return self._tokens
+
+    @property
+    def records(self) -> tuple[FileRecord, FileRecord]:
+        """Size and SHA-256 of the `.bin` and the `.idx` of a finished shard, as they were written."""
+        from thermix.sources.manifest import FileRecord
+
+        sizes = self._tokens * self._dtype.itemsize, HEADER.size + 20 * len(self._lengths) + 8
+        data, index = (
+            FileRecord(bytes=size, sha256=digest.hexdigest())
+            for size, digest in zip(sizes, self._digests, strict=True)
+        )
+        return data, index
 
     def append(self, tokens: ArrayLike) -> None:
         """Add a document.
@@ -110,6 +127,7 @@ class TokenShardWriter:
         sizes = self._checked_lengths(np.asarray(lengths), len(stored))
         with _named(self._bin, self._tokens * self._dtype.itemsize):
             self._data.write(stored.data)
+        self._digests[0].update(stored.data)
         self._lengths.frombytes(sizes.astype(np.intc).tobytes())
         self._tokens += len(stored)
 
@@ -189,6 +207,7 @@ class TokenShardWriter:
         with _named(self._idx, 0), open(_part(self._idx), "wb", _BUFFER) as index:
             for piece in self._index():
                 index.write(piece)
+                self._digests[1].update(piece)
             _flush_to_disk(index)
         for file in (self._bin, self._idx):
             with _named(file, 0):
