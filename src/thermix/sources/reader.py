@@ -72,7 +72,7 @@ class BatchReader:
             to close. A source that an edit has ended may be missing; only steps that draw it need it.
         rank: in [0, world_size).
         world_size: data-parallel ranks.
-        dtype: of the rows of sequences: "int64"; "int32", a third faster; or "storage", as the sources
+        dtype: of the rows of sequences: "int64"; "int32", a quarter faster; or "storage", as the sources
             store them.
 
     Attributes:
