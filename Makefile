@@ -13,7 +13,7 @@ PIP_INSTALL := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install -qq
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow lint format types docs bench clean
+.PHONY: help demo test browser slow lint format types docs bench clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -24,6 +24,9 @@ demo: .venv/base ## the main job, on data found on this machine
 
 test: .venv/test ## the quick test suite
 	@$(PYTEST) -q -n $(WORKERS) -m "not slow"
+
+browser: ## Chromium for the tests of pages, as root on Debian; without one they are skipped
+	@command -v chromium >/dev/null || { apt-get -qq update && apt-get -qqy install --no-install-recommends chromium >/dev/null; }
 
 slow: .venv/test ## the slow tests
 	@$(PYTEST) -q -n $(WORKERS) -m slow tests || { s=$$?; [ $$s -eq 5 ] && echo "No test is marked slow."; }
@@ -43,8 +46,8 @@ docs: .venv/test ## run the code of README.md, docs/ and examples/, check links
 	@$(PYTEST) -q tests/test_readme.py
 
 bench: .venv/test ## every benchmark (BENCH_ARGS=--tiny: only that it runs)
-	@set -e; for file in $(wildcard benchmarks/*.py); do \
-	    echo "== $$file $(BENCH_ARGS)"; $(BIN)/python "$$file" $(BENCH_ARGS); \
+	@set -e; for name in __main__ $(basename $(notdir $(wildcard benchmarks/*_speed.py))) deviation; do \
+	    echo "== benchmarks.$$name $(BENCH_ARGS)"; $(BIN)/python -m benchmarks.$$name $(BENCH_ARGS); \
 	done
 
 clean: ## remove .venv and everything built

@@ -26,7 +26,10 @@ def materialize(
         typer.Option(metavar="F", help="jsonl, parquet, or bin (token sequences).", show_default=False),
     ],
     steps: Annotated[
-        str, typer.Option(metavar="A:B", help="Steps A up to B, such as 0:500. [default: all]")
+        str,
+        typer.Option(
+            metavar="A:B", help="Steps A up to B, such as 0:500. [default: all]", show_default=False
+        ),
     ] = ":",
     ranks: Annotated[
         str | None, typer.Option(metavar="N", help="One folder a rank, for N ranks. [default: none]")
