@@ -155,7 +155,7 @@ def main() -> None:
         whole, tenth, size = write_raw(folder, megabytes)
         tokenizer = folder / "tokenizer.json"
         write_tokenizer(tenth, tokenizer, 1_000 if given.tiny else VOCABULARY)
-        contenders = {
+        contenders: dict[str, tuple[str, Path, Path | str, float]] = {
             "thermix prepare, JSON Lines": (THERMIX, whole, tokenizer, 1),
             "thermix prepare, Parquet": (THERMIX, write_parquet(whole), tokenizer, 1),
             "thermix prepare, bytes": (THERMIX, whole, "bytes", 1),
