@@ -10,8 +10,8 @@ The blocks of a page run from top to bottom in one empty folder and one namespac
 Any other block fails, unless the line above it says why it is not run: `<!-- not run: REASON -->`.
 With `<!-- needs: MODULE, ... -->` it waits for optional libraries; where one is missing the test of
 that page ends as skipped, naming the lines, after all its other blocks have run. An example file
-says `# needs: MODULE, ...` on a line of its own. Blanks at the end of a line do not count: editors
-strip them.
+says `# needs: MODULE, ...` on a line of its own, and `# slow: REASON` where it takes long. Blanks at
+the end of a line do not count: editors strip them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ import yaml
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+EXAMPLES = [
+    pytest.param(path, marks=[pytest.mark.slow] if "\n# slow: " in path.read_text("utf-8") else [])
+    for path in sorted((ROOT / "examples").glob("*.py"))
+]
 NOT_CODE = ("text", "mermaid")
 
 MARK = re.compile(r"<!--\s*(?P<kind>not run|needs):\s*(?P<value>.+?)\s*-->")
@@ -169,7 +172,12 @@ def test_an_example_runs(path: Path, tmp_path: Path) -> None:
     if missing := missing_modules(re.search(r"(?m)^# (?P<kind>needs): (?P<value>.+)$", text)):
         pytest.skip(f"needs {', '.join(missing)}")
     run = subprocess.run(
-        [sys.executable, str(path)], cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, str(path)],
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},  # tests run side by side
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr
 

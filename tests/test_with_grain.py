@@ -99,10 +99,12 @@ def test_a_pipeline_goes_on_from_its_own_state_with_threads_reading_ahead() -> N
 WITH_PROCESSES = """
 import sys
 import grain
+from absl import flags
 from tests.test_with_grain import PLAN, drawn, sequences, told
 from thermix.grain import mix
 
 if __name__ == "__main__":
+    flags.FLAGS(sys.argv[:1])  # Grain's processes ask for flags, which a program of Google's has parsed
     batches = mix(PLAN, sequences()).batch(24).to_iter_dataset()
     batches = batches.mp_prefetch(grain.MultiprocessingOptions(num_workers=2))
     assert [told(batch) for batch in batches] == [drawn(PLAN, step) for step in range(PLAN.end)]

@@ -20,6 +20,7 @@ from thermix.torch import MixtureBatchSampler, MixtureLoader, PlanChangedWarning
 pytestmark = pytest.mark.filterwarnings("ignore:torch.distributed is.*:UserWarning")  # one process: said so
 
 PLAN = a_plan(steps=8)
+EDITED = PLAN.edit(at_step=3, batch_size=12).edit(at_step=6, sources={"code": None})
 
 
 def a_loader(plan: Plan, rank: int = 0, world_size: int = 1) -> MixtureLoader:
@@ -31,18 +32,21 @@ def test_loader_and_sampler_are_what_it_calls_stateful() -> None:
     assert isinstance(MixtureBatchSampler(PLAN), Stateful)
 
 
+@pytest.mark.parametrize("plan", [PLAN, EDITED], ids=["one segment", "edited"])
 @pytest.mark.parametrize("world_size", [1, 2, 4])
-def test_saved_at_every_k_the_rest_is_the_plans_on_any_rank(world_size: int, tmp_path: Path) -> None:
-    for k in range(PLAN.end + 1):
-        loader, weights = a_loader(PLAN), torch.full((3,), float(k))
+def test_saved_at_every_k_the_rest_is_the_plans_on_any_rank(
+    world_size: int, plan: Plan, tmp_path: Path
+) -> None:
+    for k in range(plan.end + 1):
+        loader, weights = a_loader(plan), torch.full((3,), float(k))
         first = seen(islice(loader, k))
         save({"model": {"weights": weights}, "data": loader}, checkpoint_id=tmp_path / str(k))
-        other, found = a_loader(PLAN, world_size - 1, world_size), torch.zeros(3)
+        other, found = a_loader(plan, world_size - 1, world_size), torch.zeros(3)
         load({"model": {"weights": found}, "data": other}, checkpoint_id=tmp_path / str(k))
         assert other.step == k
         assert torch.equal(found, weights)
-        assert first == expected(PLAN, range(k))
-        assert seen(other) == expected(PLAN, range(k, PLAN.end), world_size - 1, world_size)
+        assert first == expected(plan, range(k))
+        assert seen(other) == expected(plan, range(k, plan.end), world_size - 1, world_size)
 
 
 def test_a_longer_plan_goes_on_and_another_past_is_refused(tmp_path: Path) -> None:
@@ -60,6 +64,7 @@ def test_a_longer_plan_goes_on_and_another_past_is_refused(tmp_path: Path) -> No
 RANK = """
 import gc, sys
 import torch.distributed as dist
+import torch.distributed.checkpoint as dcp
 from tests.torch.cases import expected, seen
 from tests.torch.test_with_dcp import PLAN, sequences
 from thermix.torch import MixtureLoader
@@ -82,23 +87,15 @@ gc.collect()
 @pytest.mark.slow
 def test_what_two_ranks_saved_three_go_on_with(tmp_path: Path) -> None:
     for what, ranks in (("save", 2), ("load", 3)):
+        given = [str(tmp_path / "checkpoint"), what, str(tmp_path / what)]
         processes = [
             subprocess.Popen(
-                [
-                    sys.executable,
-                    "-c",
-                    RANK,
-                    tmp_path / "checkpoint",
-                    what,
-                    tmp_path / what,
-                    str(r),
-                    str(ranks),
-                ],
+                [sys.executable, "-c", RANK, *given, str(rank), str(ranks)],
                 cwd=Path(__file__).parents[2],
                 stderr=subprocess.PIPE,
                 text=True,
             )
-            for r in range(ranks)
+            for rank in range(ranks)
         ]
         said = [process.communicate(timeout=120)[1] for process in processes]
         assert [process.returncode for process in processes] == [0] * ranks, "\n".join(said)

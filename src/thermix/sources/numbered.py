@@ -5,6 +5,7 @@ Draws count from 0 through the whole run, step by step, and inside a step in the
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -39,7 +40,8 @@ class NumberedDraws:
         self._plan = plan
         self._draws = plan.draws
         self._ahead = DrawsAhead(plan, 0, 1)
-        self._firsts = np.array([segment.first_draw for segment in plan.segments])
+        self._firsts_list = [segment.first_draw for segment in plan.segments]
+        self._firsts = np.array(self._firsts_list)
         self._starts = np.array([segment.start for segment in plan.segments])
         self._sizes = np.array([segment.batch_size for segment in plan.segments])
 
@@ -53,19 +55,35 @@ class NumberedDraws:
             InvalidInput: no whole numbers.
             OutOfRange: no such draw.
         """
+        run = self._run(draws)
+        if run is not None:
+            return run
         numbers = self._checked(draws)
         segment = np.searchsorted(self._firsts, numbers, side="right") - 1
         ahead, slots = np.divmod(numbers - self._firsts[segment], self._sizes[segment])
         steps = self._starts[segment] + ahead
-        if steps[0] == steps[-1] and (steps == steps[0]).all():  # what samplers ask for
-            found = self._ahead.steps(int(steps[0]), int(steps[0]) + 1)
-            return Places(steps, found.source[0, slots], found.item[0, slots])
         source, item = np.empty(len(numbers), np.int32), np.empty(len(numbers), np.int64)
         for step in np.unique(steps).tolist():
             here = steps == step
             found = self._ahead.steps(step, step + 1)
             source[here], item[here] = found.source[0, slots[here]], found.item[0, slots[here]]
         return Places(steps, source, item)
+
+    def _run(self, draws: Sequence[int]) -> Places | None:
+        """Where consecutive draws of one step are, which is what samplers ask for; None for any others."""
+        n = len(draws)
+        if not n or set(map(type, draws)) != {int} or draws != list(range(draws[0], draws[0] + n)):
+            return None
+        if not 0 <= draws[0] <= self._draws - n:
+            return None
+        segment = self._plan.segments[bisect_right(self._firsts_list, draws[0]) - 1]
+        ahead, slot = divmod(draws[0] - segment.first_draw, segment.batch_size)
+        if slot + n > segment.batch_size:
+            return None
+        step = segment.start + ahead
+        found = self._ahead.steps(step, step + 1)
+        own = slice(slot, slot + n)
+        return Places(np.full(n, step), found.source[0, own], found.item[0, own])
 
     def _checked(self, draws: Sequence[int]) -> NDArray[np.int64]:
         numbers = np.asarray(draws)

@@ -31,7 +31,8 @@ class StatefulBatchSampler(MixtureBatchSampler):
         InvalidInput: as for `MixtureBatchSampler`.
 
     >>> from thermix import Mixture, Plan, Source
-    >>> sampler = StatefulBatchSampler(Plan(Mixture({"web": Source(score=0.0, items=9)}), steps=5, batch_size=2))
+    >>> plan = Plan(Mixture({"web": Source(score=0.0, items=9)}), steps=5, batch_size=2)
+    >>> sampler = StatefulBatchSampler(plan)
     >>> keys = iter(sampler)
     >>> next(keys), next(keys), sampler.state_dict()["step"]
     ([0, 1], [2, 3], 2)
