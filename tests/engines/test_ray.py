@@ -11,13 +11,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
+from tests.engines.store import RefusingStore, refusing_store
 from tests.engines.test_local import wait_until
-from thermix.engines import Progress, Report
+from thermix.engines import Progress, Report, Watcher
 from thermix.errors import DataError, InvalidInput, MissingExtra
 from thermix.prepare.run import prepare
 
@@ -44,6 +46,33 @@ class Square(NamedTuple):
     @property
     def paths(self) -> tuple[str, ...]:
         return (self.folder,)
+
+
+class Loaded(NamedTuple):
+    """A task with what all tasks have in common."""
+
+    number: int
+    folder: str
+    common: bytes
+
+
+def length_and_last(task: Loaded, report: Report) -> tuple[int, int]:
+    return len(task.common), task.common[-1]
+
+
+class Leaving(Watcher):
+    """Takes a node away once some documents are done."""
+
+    def __init__(self, cluster: Any, node: Any) -> None:
+        self.cluster, self.node, self.gone, self.total = cluster, node, False, 0
+
+    def begin(self, total: int, done: Progress) -> None:
+        self.total = total
+
+    def show(self, done: Progress) -> None:
+        if not self.gone and 0 < done.raw_bytes < self.total:
+            self.gone = True
+            self.cluster.remove_node(self.node, allow_graceful=False)
 
 
 def square(task: Square, report: Report) -> int:
@@ -108,7 +137,21 @@ def test_no_tasks_need_no_cluster() -> None:
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
+def store() -> Iterator[RefusingStore | None]:
+    """An object store that all processes started after it find; None where it is not installed."""
+    if not (find_spec("moto") and find_spec("s3fs")):
+        yield None
+        return
+    with refusing_store() as made, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", made.url)
+        for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patch.setenv(key, "test")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        yield made
+
+
+@pytest.fixture(scope="module")
+def cluster(store: RefusingStore | None) -> Iterator[Any]:
     """Two nodes of one processor each."""
     from ray.cluster_utils import Cluster
 
@@ -231,6 +274,62 @@ class TestOnACluster:
             if len(found) == 3:
                 cluster.remove_node(extra, allow_graceful=False)
         assert found == {task: task.number**2 for task in tasks}
+
+    def test_a_node_that_goes_while_preparing_leaves_the_same_bytes(
+        self, cluster: Any, tmp_path: Path
+    ) -> None:
+        raw = write_raw(tmp_path / "raw.jsonl", 3_000)
+        prepare([str(raw)], tmp_path / "here", tokenizer="bytes", split_bytes=16_384, processes=1)
+        extra = cluster.add_node(num_cpus=1, object_store_memory=STORE)
+        cluster.wait_for_nodes()
+        leaving = Leaving(cluster, extra)
+        prepare(
+            [str(raw)],
+            tmp_path / "there",
+            tokenizer="bytes",
+            split_bytes=16_384,
+            engine=self.engine(cluster),
+            watcher=leaving,
+        )
+        assert leaving.gone, "the node was there to the end: the test shows nothing"
+        assert content(tmp_path / "here") == content(tmp_path / "there")
+
+    def test_a_task_goes_without_its_tokenizer(self, cluster: Any, tmp_path: Path) -> None:
+        common = bytes(range(256)) * 4096
+        tasks = [Loaded(number, str(tmp_path), common) for number in range(12)]
+        found = dict(self.engine(cluster).run(length_and_last, tasks, say_nothing))
+        assert found == {task: (len(common), 255) for task in tasks}
+
+    def test_a_store_that_refuses_every_tenth_request_changes_nothing(
+        self, cluster: Any, store: RefusingStore | None, tmp_path: Path
+    ) -> None:
+        if store is None:
+            pytest.skip("needs moto and s3fs")
+        import fsspec
+
+        raw = write_raw(tmp_path / "raw.jsonl", 2_000)
+        fsspec.filesystem("s3").mkdir("raw-texts")
+        fsspec.filesystem("s3").pipe_file("s3://raw-texts/raw.jsonl", raw.read_bytes())
+        store.every = 10
+        for out, engine in (("here", None), ("there", self.engine(cluster))):
+            before = store.refused
+            prepare(
+                ["s3://raw-texts/raw.jsonl"],
+                tmp_path / out,
+                tokenizer="bytes",
+                split_bytes=8_192,
+                engine=engine,
+                processes=1,
+            )
+            assert store.refused - before >= 3, "it hardly refused anything: the test shows nothing"
+        store.every = 0
+        prepare([str(raw)], tmp_path / "local", tokenizer="bytes", split_bytes=8_192, processes=1)
+        shards = [
+            {name: digest for name, digest in content(tmp_path / out).items() if name.startswith("shard-")}
+            for out in ("here", "there", "local")
+        ]
+        assert shards[0] == shards[1] == shards[2]
+        assert len(shards[0]) > 8
 
     def test_a_killed_driver_is_started_again_to_the_same_bytes(self, cluster: Any, tmp_path: Path) -> None:
         raw = write_raw(tmp_path / "raw.jsonl", 3_000)

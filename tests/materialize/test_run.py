@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import resource
 import shutil
 import signal
@@ -345,6 +346,17 @@ def test_two_runs_at_once_are_one_and_a_refusal(tmp_path: Path) -> None:
     assert text_in(tmp_path / "out") == "".join(streamed(plan, sources, 0, 12))
 
 
+@pytest.mark.parametrize("out", ["s3://bucket/run", Path("gs://bucket/run"), "s3:/bucket/run"])
+def test_an_address_is_no_folder_to_write_to(
+    tmp_path: Path, out: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    plan, sources = opened(tmp_path)
+    with pytest.raises(InvalidInput, match=r"it is an address; files are written to a folder.*aws s3 cp"):
+        materialize(plan, sources, out, layout="jsonl", processes=1)
+    assert [file.name for file in tmp_path.iterdir()] == ["shards"]
+
+
 class Usage(NamedTuple):
     total: int
     used: int
@@ -362,6 +374,31 @@ def test_a_disk_too_small_is_refused_before_anything_is_written(
     assert not list((tmp_path / "out").glob("train-*"))
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**6, 0, need))
     materialize(plan, sources, tmp_path / "out", layout="bin", processes=1)
+
+
+def test_lines_are_estimated_from_the_first_items(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = documents(tmp_path, {"a": [{"text": "x" * 1_000}] * 50})
+    plan = planned(sources, 12)
+    need = len("".join(streamed(plan, sources, 0, 12)))
+    notices: list[str] = []
+
+    class Listener(Watcher):
+        def notice(self, message: str) -> None:
+            notices.append(message)
+
+    def run(free: int) -> None:
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**9, 0, free))
+        materialize(plan, sources, tmp_path / "out", layout="jsonl", processes=1, watcher=Listener())
+
+    with pytest.raises(
+        DataError, match=r"out: about [\d,]+ bytes are still to be written.*has 9 free"
+    ) as refused:
+        run(9)
+    said = int(re.search(r"about ([\d,]+)", str(refused.value))[1].replace(",", ""))  # type: ignore[index]
+    assert said == pytest.approx(need, rel=0.02)
+    assert not list((tmp_path / "out").glob("train-*"))
+    run(int(need * 0.7))
+    assert len(notices) == 1
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -300,6 +302,62 @@ def test_two_runs_at_once_are_one_and_a_refusal(raw: Path, tmp_path: Path) -> No
     prepare([str(raw)], tmp_path / "out", tokenizer="bytes", processes=1, watcher=watcher)
     assert "another run of thermix prepare is writing there" in watcher.refused
     assert documents_in(tmp_path / "out") == [text.encode() for text in TEXTS]
+
+
+@pytest.mark.parametrize("out", ["s3://bucket/shards", Path("gs://bucket/shards")])
+def test_an_address_is_no_folder_to_write_to(raw: Path, out: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(raw.parent)
+    with pytest.raises(InvalidInput, match=r"it is an address; .*copy it afterwards, manifest\.json last"):
+        prepare([str(raw)], out, tokenizer="bytes", processes=1)
+    assert [file.name for file in raw.parent.iterdir()] == [raw.name]
+
+
+class Usage(NamedTuple):
+    total: int
+    used: int
+    free: int
+
+
+class Listener(Watcher):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.notices: list[str] = []
+
+    def notice(self, message: str) -> None:
+        self.notices.append(message)
+
+
+def test_a_disk_too_small_is_refused_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = write_raw(tmp_path / "raw.jsonl", ["some hundred letters " * 5] * 2_000)
+    need = 2_000 * ((105 + 1) * 2 + 20)  # two bytes a byte and one for the end; twenty in the index
+
+    def run(free: int) -> list[str]:
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**9, 0, free))
+        listener = Listener()
+        prepare([str(raw)], tmp_path / "out", tokenizer="bytes", processes=1, watcher=listener)
+        return listener.notices
+
+    with pytest.raises(
+        DataError, match=r"out: about ([\d,]+) bytes of shards.*its disk has 1,000 free"
+    ) as refused:
+        run(1_000)
+    said = int(re.search(r"about ([\d,]+)", str(refused.value))[1].replace(",", ""))  # type: ignore[index]
+    assert said == pytest.approx(need, rel=0.02)
+    assert not list((tmp_path / "out").glob("shard-*"))
+    (notice,) = run(int(said * 0.75))
+    assert "as far as the first documents show" in notice
+    assert run(1_000) == [], "it was prepared already"
+
+
+def test_a_disk_with_room_is_not_spoken_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = write_raw(tmp_path / "raw.jsonl", ["words " * 20] * 500)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**9, 0, 2 * 500 * (121 * 2 + 20)))
+    listener = Listener()
+    prepare([str(raw)], tmp_path / "out", tokenizer="bytes", processes=1, watcher=listener)
+    assert listener.notices == []
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from thermix.engines import Progress, Report, Titled
+from thermix.engines.parcels import Packer, Parcel, unpacked
 from thermix.engines.threads import limit_threads
 from thermix.errors import DataError, InvalidInput, MissingExtra, ThermixError
 from thermix.plan.checks import checked_whole
@@ -146,6 +147,7 @@ class _Run:
         self._retries = retries
         self._failures: list[Exception] = []
         self._waiting: dict[Any, Any] = {}
+        self._packer = Packer(ray.put)
 
     def all(
         self, work: Callable[[T, Report], R], tasks: Sequence[T], show: Callable[[Progress], None]
@@ -156,7 +158,7 @@ class _Run:
             while True:
                 if not self._failures:  # a failure lets what is begun come to its end
                     for number, task in islice(left, max(0, self._most() - len(self._waiting))):
-                        given = (work, task, number, counts.actor, self._threads)
+                        given = (work, self._packer.pack(task), number, counts.actor, self._threads)
                         self._waiting[self._remote.remote(*given)] = task
                 if not self._waiting:
                     break
@@ -261,7 +263,9 @@ class _Counter:
         return documents, tokens, size
 
 
-def _on_node(work: Callable[[T, Report], R], task: T, number: int, counter: Any, threads: int) -> R | _Failed:
+def _on_node(
+    work: Callable[[T, Report], R], parcel: Parcel, number: int, counter: Any, threads: int
+) -> R | _Failed:
     """One task, in a worker of Ray."""
     import ray
 
@@ -269,6 +273,7 @@ def _on_node(work: Callable[[T, Report], R], task: T, number: int, counter: Any,
     limit_threads(threads)
     reporter = _Reporter(counter, number)
     try:
+        task = unpacked(parcel, ray.get)
         if isinstance(task, Titled):
             _check_paths(task.paths)
         result = work(task, reporter)

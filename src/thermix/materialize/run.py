@@ -6,6 +6,7 @@ import os
 import pickle
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from thermix.engines.local import LocalEngine
 from thermix.errors import DataError, InvalidInput, OutOfRange
 from thermix.materialize.folder import ABOUT, PLAN, MaterializeFolder, read_materialization, span_name
 from thermix.materialize.job import FORMATS, Format, Materialization, MaterializeJob, SpanRecord
+from thermix.materialize.lines import contents_of, json_lines
 from thermix.materialize.task import Span, forget_runs, write_span
 from thermix.plan.checks import check_choice, checked_whole
 from thermix.plan.plan import Plan, rank_slice
@@ -31,6 +33,8 @@ _FILE_DOCUMENTS = 50_000
 _MOST_TASKS = 100_000  # five digits in a file's name keep the order of names
 _MOST_PROCESSES = 1 << 10
 _INDEX_BYTES = 20  # a sequence in an .idx: its length, its place, its document
+_SAMPLE = 64  # items
+_SURELY = 2  # times the room there is, where a sample says it
 _WRITABLE = ("uint8", "uint16", "int8", "int16", "int32", "int64")
 
 
@@ -121,7 +125,8 @@ def materialize(
     spans = _spans(plan, sources, folder, job, schema)
     with folder.held(job):
         try:
-            return _to_the_end(plan, folder, job, spans, watch, engine or LocalEngine(workers, 1))
+            each = _bytes_of_item(plan, sources, job)
+            return _to_the_end(plan, folder, job, spans, each, watch, engine or LocalEngine(workers, 1))
         finally:
             forget_runs()
 
@@ -222,6 +227,7 @@ def _to_the_end(
     folder: MaterializeFolder,
     job: MaterializeJob,
     spans: Sequence[Span],
+    each_bytes: float,
     watch: Watcher,
     engine: Engine,
 ) -> Materialized:
@@ -231,7 +237,7 @@ def _to_the_end(
     todo = [span for span in spans if span.number not in records]
     before = _progress_of(records.values())
     total = int(_items_before(plan, job.stop) - _items_before(plan, job.start))
-    _check_room(folder.path, job, total - before.documents)
+    _check_room(folder.path, job, total - before.documents, each_bytes, watch)
     with writing(folder.path / ABOUT):
         (folder.path / ABOUT).mkdir(exist_ok=True)
     plan.save(folder.path / ABOUT / PLAN)
@@ -265,17 +271,31 @@ def _progress_of(records: Iterable[SpanRecord]) -> Progress:
     return Progress(items, tokens, size)
 
 
-def _check_room(folder: Path, job: MaterializeJob, items: int) -> None:
-    """Refuse a disk too small for what is known to be written: token sequences as `.bin` and `.idx`."""
-    if job.layout != "bin":
-        return
-    need = items * (job.row_length * np.dtype(job.dtype).itemsize + _INDEX_BYTES)
-    free = shutil.disk_usage(folder).free
-    if need > free:
+def _check_room(folder: Path, job: MaterializeJob, items: int, each: float, watch: Watcher) -> None:
+    """Refuse a disk too small for what is to be written: exactly for `.bin`, by a sample for lines."""
+    need, free = int(items * each), shutil.disk_usage(folder).free
+    exact = job.layout == "bin"
+    about = "" if exact else "about "
+    said = f"{folder}: {about}{need:,} bytes are still to be written, and its disk has {free:,} free."
+    if need > free * (1 if exact else _SURELY):
         raise DataError(
-            f"{folder}: {need:,} bytes are still to be written, and its disk has {free:,} free. Free "
-            f"{need - free:,} more, write fewer steps (--steps), or give another --out."
+            f"{said} Free {need - free:,} more, write fewer steps (--steps), or give another --out."
         )
+    if need > free:
+        watch.notice(said)
+
+
+def _bytes_of_item(plan: Plan, sources: Mapping[str, ItemSource], job: MaterializeJob) -> float:
+    """Of the files, for one item: exactly for `.bin`, by the first items for lines, else not known: 0."""
+    if job.layout == "bin":
+        return job.row_length * np.dtype(job.dtype).itemsize + _INDEX_BYTES
+    if job.layout == "parquet":
+        return 0.0
+    batch_size = next(s.batch_size for s in reversed(plan.segments) if s.start <= job.start)
+    reader = BatchReader(plan, sources, world_size=max(1, batch_size // _SAMPLE))
+    with closing(reader.batches(job.start, job.start + 1, threads=0)) as batches:
+        lines = list(json_lines(next(batches), plan.names, contents_of(sources)))
+    return sum(len(line.encode()) for line in lines) / len(lines)
 
 
 def _manifest(job: MaterializeJob, rank: int | None, spans: list[SpanRecord]) -> Materialization:

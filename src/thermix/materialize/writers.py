@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, Protocol
 import numpy as np
 
 from thermix.engines.folder import writing
+from thermix.materialize.digest import SideDigest
 from thermix.materialize.lines import Content, json_lines
 from thermix.sources.manifest import FileRecord
 from thermix.sources.reader import DeliveredBatch
@@ -121,7 +122,7 @@ class WindowWriter:
 
     def __init__(self, path: Path, dtype: str) -> None:
         self._path = path
-        self._writer = TokenShardWriter(path, dtype=dtype)
+        self._writer = TokenShardWriter(path, dtype=dtype, digest=SideDigest())
 
     def add(self, batch: DeliveredBatch) -> None:
         """A document for each sequence."""

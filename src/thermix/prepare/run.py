@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterable, Sequence
-from itertools import islice
 from typing import NamedTuple
 
 from thermix.engines import Engine, Progress, Watcher
 from thermix.engines.local import LocalEngine
-from thermix.errors import InvalidInput
+from thermix.errors import DataError, InvalidInput
 from thermix.plan.checks import checked_whole
 from thermix.prepare.encoders import Encoder, open_encoder
 from thermix.prepare.folder import OutputFolder, TaskRecord
 from thermix.prepare.inputs import InputFile, find_inputs, split_inputs
 from thermix.prepare.job import Job
 from thermix.prepare.task import Task, run_task
-from thermix.prepare.texts import BadRow, read_texts
+from thermix.prepare.texts import BadRow, Texts, read_texts
 from thermix.sources.manifest import InputRecord, Manifest
 
 __all__ = ["SPLIT_BYTES", "Prepared", "Watcher", "prepare"]
@@ -26,6 +26,8 @@ SPLIT_BYTES = 64 << 20
 _LEAST_SPLIT = 1 << 10
 _MOST_SPLIT = 1 << 40
 _SAMPLE = 64  # documents
+_INDEX_BYTES = 20  # a document in an .idx: its length, its place, its number
+_SURELY = 2  # times the room there is: later documents may be others than the first
 _MOST_PROCESSES = 1 << 10
 _MOST_TASKS = 100_000  # five digits in a shard's name keep the order of names
 
@@ -80,7 +82,8 @@ def prepare(
 
     Raises:
         InvalidInput: nothing to read, a folder of another job or held by another run, a wrong value.
-        DataError: a broken row, a damaged file, a folder that cannot be written. What is done is kept.
+        DataError: a broken row, a damaged file, a folder that cannot be written, a disk
+            too small. What is done is kept.
         MissingExtra: a library that reads the input, or the tokenizer, is not installed.
     """
     watch = watcher or Watcher()
@@ -98,7 +101,9 @@ def prepare(
         folder.refuse_other(Job.of(manifest), job)
         return Prepared(manifest, 0, len(tasks))
     with folder.held(job):
-        _compare_ids(encoder, tasks, watch)
+        sample = _sample(tasks)
+        _compare_ids(encoder, sample, watch)
+        _check_room(folder, job, tasks, sample, watch)
         return _to_the_end(folder, job, tasks, watch, engine or LocalEngine(workers, _threads_each(workers)))
 
 
@@ -131,18 +136,47 @@ def _threads_each(processes: int) -> int:
     return max(1, (os.cpu_count() or 1) // processes)
 
 
-def _compare_ids(encoder: Encoder, tasks: Sequence[Task], watch: Watcher) -> None:
-    """Let the encoder try the first documents, and pass on what it has to say."""
+def _sample(tasks: Sequence[Task]) -> Texts | None:
+    """The first documents; None where there are none."""
 
     def pass_over(row: BadRow) -> None:
         """A broken row is the business of its task."""
 
     for task in tasks[:1]:
         batches = (batch for part in task.parts for batch in read_texts(part, task.field, pass_over))
-        for batch in islice(batches, 1):
-            encoder.check(batch.texts[:_SAMPLE])
+        return next(batches, None)
+    return None
+
+
+def _compare_ids(encoder: Encoder, sample: Texts | None, watch: Watcher) -> None:
+    """Let the encoder try the first documents, and pass on what it has to say."""
+    if sample is not None:
+        encoder.check(sample.texts[:_SAMPLE])
     for notice in encoder.notices:
         watch.notice(notice)
+
+
+def _check_room(
+    folder: OutputFolder, job: Job, tasks: Sequence[Task], sample: Texts | None, watch: Watcher
+) -> None:
+    """Refuse a disk that is surely too small for the shards, by the first documents; say when it may be."""
+    some = [] if sample is None else sample.texts[:_SAMPLE]
+    if sample is None or not sample.bytes_read or not some:
+        return
+    tokens, _ = tasks[0].encoder.encode(some)
+    part = max(1, sum(map(len, some))) / max(1, sum(map(len, sample.texts)))  # of the raw bytes read
+    each = (tokens.nbytes + _INDEX_BYTES * len(some)) / (sample.bytes_read * part)
+    done = sum(record.raw_bytes for task in tasks if (record := folder.kept(task.number)) is not None)
+    need = int((sum(file.bytes for file in job.inputs) - done) * each)
+    free = shutil.disk_usage(folder.path).free
+    said = (
+        f"{folder.path}: about {need:,} bytes of shards are still to be written, as far as the first "
+        f"documents show, and its disk has {free:,} free."
+    )
+    if need > _SURELY * free:
+        raise DataError(f"{said} Free {need - free:,} more, prepare less, or give another --out.")
+    if need > free:
+        watch.notice(said)
 
 
 def _to_the_end(

@@ -12,7 +12,7 @@ import os
 from array import array
 from collections.abc import Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,12 +23,24 @@ from thermix.sources.megatron import DTYPE_CODES, HEADER, MAGIC, VERSION, little
 if TYPE_CHECKING:
     from thermix.sources.manifest import FileRecord
 
-__all__ = ["TokenShardWriter"]
+__all__ = ["Digest", "TokenShardWriter"]
 
 _CODES = {name: code for code, name in DTYPE_CODES.items() if not name.startswith("float")}
 _BUFFER = 1 << 16  # what is larger is written as it is, without a copy
 _BLOCK = 1 << 20
 _LONGEST = (1 << 31) - 1
+
+
+class Digest(Protocol):
+    """What of `hashlib` is needed here."""
+
+    def update(self, data: Any, /) -> None:
+        """Take one more piece, in order; it does not change any more."""
+        ...
+
+    def hexdigest(self) -> str:
+        """Of all pieces so far."""
+        ...
 
 
 class TokenShardWriter:
@@ -39,6 +51,7 @@ class TokenShardWriter:
     Args:
         path: of the shard without an ending, "folder/name"; ".bin" and ".idx" are put behind it.
         dtype: of a token in the files; Megatron-LM knows uint8, uint16, int8, int16, int32 and int64.
+        digest: computes the SHA-256 of the `.bin`; left out, as it is written.
 
     Raises:
         InvalidInput: another type, or a shard of that name is there.
@@ -55,7 +68,7 @@ class TokenShardWriter:
     Cost: 4 bytes of memory a document.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, dtype: str) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, dtype: str, digest: Digest | None = None) -> None:
         if dtype not in _CODES:
             raise InvalidInput(
                 f"dtype: got {dtype!r}; a Megatron-LM shard holds {', '.join(_CODES)}. "
@@ -72,7 +85,7 @@ class TokenShardWriter:
         self._lengths = array("i")
         self._tokens = 0
         self._ours = [_part(self._bin), _part(self._idx)]
-        self._digests = hashlib.sha256(), hashlib.sha256()
+        self._digests: tuple[Digest, Digest] = digest or hashlib.sha256(), hashlib.sha256()
         with _named(self._bin, 0):
             self._data: BinaryIO | None = open(_part(self._bin), "wb", _BUFFER)  # noqa: SIM115
 
