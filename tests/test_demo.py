@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
 import subprocess
@@ -88,13 +89,25 @@ class TestOnThisMachine:
             assert f"{source.draws:,}" in real[1]
 
     def test_no_line_is_wider_than_the_console_but_commands(self, real: tuple[Path, str]) -> None:
-        lines = [line for line in real[1].splitlines() if "thermix " not in line]
+        lines = [
+            line for line in real[1].splitlines() if "thermix " not in line and "report.html" not in line
+        ]
         assert max(map(cell_len, lines)) <= 80
         assert not any("\x1b" in line for line in lines)
 
     def test_the_commands_it_names_are_there_to_be_copied(self, real: tuple[Path, str]) -> None:
         for verb in ("plan", "batch", "probs"):
             assert any(f" {verb} " in line for line in real[1].splitlines()[-5:])
+
+    def test_it_ends_with_its_report(self, real: tuple[Path, str]) -> None:
+        pytest.importorskip("altair")
+        pytest.importorskip("vl_convert")
+        where = real[0] / "report.html"
+        assert f"  {where}" in real[1].splitlines()
+        page = html.unescape(where.read_text("utf-8"))
+        assert "The log has 4,800 draws of 200 steps" in page
+        assert "Every source was drawn exactly as often as planned in them." in page
+        assert plan_of(real).fingerprint in page
 
     def test_the_texts_are_real_unique_and_say_where_they_come_from(self, real: tuple[Path, str]) -> None:
         rows = [json.loads(line) for name in FILES[:3] for line in (real[0] / name).read_bytes().splitlines()]
@@ -112,7 +125,11 @@ class TestOnAnyConsole:
     def test_no_line_is_wider_than_the_console_whatever_is_in_a_text(
         self, width: int, tmp_path: Path
     ) -> None:
-        lines = [line for line in printed(tmp_path, width).splitlines() if "thermix " not in line]
+        lines = [
+            line
+            for line in printed(tmp_path, width).splitlines()
+            if "thermix " not in line and "report.html" not in line
+        ]
         assert max(map(cell_len, lines)) <= min(width, 100)
         assert "\\x1b[31m red" in "\n".join(lines)
 
@@ -155,6 +172,22 @@ class TestItsFolder:
         before = {name: (tmp_path / name).read_bytes() for name in FILES}
         assert printed(tmp_path) == text
         assert {name: (tmp_path / name).read_bytes() for name in FILES} == before
+
+    def test_a_report_of_the_user_is_never_overwritten(self, tmp_path: Path) -> None:
+        (tmp_path / "report.html").write_text("mine")
+        with pytest.raises(InvalidInput, match=r"report\.html: is there, and not from the demo"):
+            printed(tmp_path)
+        assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+    def test_without_the_libraries_it_says_what_to_install(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "altair", None)
+        for name in [name for name in sys.modules if name.startswith("thermix.report.")]:
+            monkeypatch.delitem(sys.modules, name)
+        text = " ".join(printed(tmp_path).split())
+        assert "needs altair, which is not installed. Install it with: pip install 'thermix[report]'" in text
+        assert not (tmp_path / "report.html").exists()
 
     def test_other_files_in_it_are_left_alone(self, tmp_path: Path) -> None:
         (tmp_path / "notes.txt").write_text("mine")

@@ -42,6 +42,9 @@ LAYERS = {
     "": 11,  # thermix/__init__.py: it names everything and nothing may lean on it
 }
 
+THE_WAY_UP = ("thermix.report.notebook", "small_html")
+"""Imported by `plan/notebook.py` alone, when a notebook shows a plan."""
+
 NOT_IN_CORE = {  # files, clock, logging, global state, other randomness
     *("datetime", "io", "logging", "os", "pathlib", "random", "secrets", "shutil", "socket"),
     *("subprocess", "tempfile", "time", "uuid"),
@@ -104,6 +107,7 @@ def upward_imports(text: str, part: str, package: str = "thermix") -> list[str]:
         and found != (found.line, "thermix", "__version__")
         and found.part != part
         and LAYERS[found.part] >= LAYERS[part]
+        and (part, found.module, found.name) != ("plan", *THE_WAY_UP)
     ]
 
 
@@ -153,10 +157,17 @@ def test_imports_go_down_only(path: Path) -> None:
     assert upward_imports(path.read_text("utf-8"), part, package_of(path)) == []
 
 
+def test_the_one_way_up_is_taken_in_one_place() -> None:
+    users = [relative(path) for path in FILES if THE_WAY_UP[0] in path.read_text("utf-8")]
+    assert users == ["plan/notebook.py"]
+
+
 @pytest.mark.parametrize(
     ("part", "text"),
     [
         ("core", "import thermix.plan.plan"),
+        ("plan", "from thermix.report.notebook import other"),
+        ("sources", "from thermix.report.notebook import small_html"),
         ("core", "from thermix.plan import plan"),
         ("core", "from thermix import plan"),
         ("core", "from ..plan.plan import Plan"),

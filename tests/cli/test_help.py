@@ -17,6 +17,7 @@ VERBS = (
     "plan",
     "plot",
     "report",
+    "studio",
     "batch",
     "prepare",
     "check",

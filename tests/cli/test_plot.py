@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import CONFIG, Thermix
+from thermix import load_plan
 
 pytest.importorskip("altair")
 pytest.importorskip("vl_convert")
@@ -51,6 +52,16 @@ def test_all_charts_are_drawn_and_names_of_any_script(thermix: Thermix, mix: Pat
     assert ran.out.endswith("deviation, compare)\n")
 
 
+def test_a_run_is_drawn_in_place_of_the_plan(thermix: Thermix, latin: Path) -> None:
+    Path("run.jsonl").write_text('{"step": 0, "counts": {"web": 64}}\n', encoding="utf-8")
+    ran = thermix("plot", "mix.yaml", "--run", "run.jsonl", "-o", "a.svg")
+    assert ran == (0, "wrote a.svg (deviation)\n", "")
+    share = load_plan("mix.yaml").probabilities(0)[0]
+    text = Path("a.svg").read_text("utf-8")
+    assert "Draws counted in the log minus draws owed" in text
+    assert f"the furthest is {64 * (1 - share):.2f} draws of 64." in text
+
+
 def test_the_theme_is_dark(thermix: Thermix, latin: Path) -> None:
     assert thermix("plot", "mix.yaml", "--theme", "dark", "-o", "a.svg").status == 0
     assert 'fill="#14171c"' in Path("a.svg").read_text("utf-8")[:800]
@@ -62,6 +73,11 @@ def test_the_theme_is_dark(thermix: Thermix, latin: Path) -> None:
     ("words", "message"),
     [
         ([], "plot: missing option '--out'"),
+        (
+            ["-o", "a.svg", "--chart", "run", "--run", "mix.yaml"],
+            "--run: with --chart run; it is for the chart deviation. Add --chart deviation.",
+        ),
+        (["-o", "a.svg", "--run", "nope"], "--run: nope: no such file or directory."),
         (
             ["-o", "a.gif"],
             "--out: got 'a.gif'; its suffix says what is written: .png, .svg, .pdf, .html. Name such a file.",

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.report.plans import small_plan
 from thermix.errors import DataError, InvalidInput
@@ -84,3 +87,30 @@ def test_a_log_that_is_not_there_or_empty_is_refused(tmp_path: Path) -> None:
         read_log(tmp_path / "nope", small_plan())
     with pytest.raises(InvalidInput, match="no draws in it"):
         read_log(log(tmp_path, []), small_plan())
+
+
+@given(st.sets(st.integers(0, 999), min_size=1, max_size=40), st.integers(0, 5))
+def test_the_way_of_a_run_is_its_steps_added_up(steps: set[int], more: int) -> None:
+    plan, seen = small_plan(), sorted(steps)
+    each = {step: plan.counts(step + 1) - plan.counts(step) for step in seen}
+    each[seen[0]][0] += more
+    lines = [
+        json.dumps({"step": step, "counts": dict(zip(plan.names, each[step].tolist(), strict=True))})
+        for step in seen
+    ]
+    with TemporaryDirectory() as folder:
+        realised = read_log(log(Path(folder), lines), plan)
+    assert realised.points.tolist() == seen
+    np.testing.assert_array_equal(realised.running, np.cumsum([each[step] for step in seen], axis=0))
+    owed = np.cumsum(plan.probabilities(np.array(seen)) * 64, axis=0)
+    np.testing.assert_allclose(realised.owed, owed, atol=1e-6)
+    np.testing.assert_array_equal(realised.running[-1], realised.counted)
+
+
+def test_a_long_log_is_followed_at_some_of_its_steps(tmp_path: Path) -> None:
+    plan = small_plan()
+    lines = [json.dumps({"step": step, "counts": {"web": 64}}) for step in range(1_000)]
+    realised = read_log(log(tmp_path, lines), plan)
+    assert (len(realised.points), realised.points[0], realised.points[-1]) == (240, 0, 999)
+    assert realised.running[:, 0].tolist() == (64 * (realised.points + 1)).tolist()
+    np.testing.assert_allclose(realised.owed[-1], [s.expected_draws for s in plan.forecast()], atol=1e-6)

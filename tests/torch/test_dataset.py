@@ -57,6 +57,22 @@ def test_a_draw_by_its_number_is_that_draw_of_the_plan(data: st.DataObject) -> N
     assert firsts == np.cumsum([0, *(len(b.source) for b in whole)]).tolist()
 
 
+@given(st.integers(0, EDITED.draws - 1), st.integers(1, 60))
+def test_draws_in_a_run_are_found_as_one_by_one_also_over_the_end_of_a_step(first: int, n: int) -> None:
+    numbered, run = NumberedDraws(EDITED), list(range(first, min(first + n, EDITED.draws)))
+    single = [numbered.places([draw]) for draw in run]
+    found = numbered.places(run)
+    assert found.step.tolist() == [each.step[0] for each in single]
+    assert found.source.tolist() == [each.source[0] for each in single]
+    assert found.item.tolist() == [each.item[0] for each in single]
+
+
+@pytest.mark.parametrize("draws", [[0.0, 1.0], [0, 1.0], ["0"]])
+def test_numbers_that_are_no_whole_numbers_are_refused_in_a_run_too(draws: Any) -> None:
+    with pytest.raises(InvalidInput, match=r"key: got .*; a key is the number of a draw"):
+        NumberedDraws(PLAN).places(draws)
+
+
 @pytest.mark.parametrize("world_size", [1, 2, 3, 4, 8])
 def test_sampler_and_dataset_are_the_plan_on_every_rank(world_size: int) -> None:
     for rank in range(world_size):

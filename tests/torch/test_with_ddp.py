@@ -7,22 +7,15 @@ on 2 ranks and on 1.
 from __future__ import annotations
 
 import hashlib
-import json
-import os
-import shutil
-import signal
-import subprocess
 import sys
-import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 import thermix
+from tests.torch.killed import Logged, Run
 from tests.torch.train_ddp import make_data
 
 pytestmark = [
@@ -32,9 +25,6 @@ pytestmark = [
 
 SCRIPT = Path(__file__).parent / "train_ddp.py"
 END = 40
-SECONDS = 240
-
-Logged = list[dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
@@ -45,73 +35,20 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-class Run:
-    """A run in a folder of its own: started, killed and gone on with."""
-
-    def __init__(self, data: Path, folder: Path) -> None:
-        self.folder = shutil.copytree(data, folder)
-
-    def to_the_end(self, ranks: int, micro_batch_size: int) -> None:
-        process = self._started(ranks, micro_batch_size)
-        said, _ = process.communicate(timeout=SECONDS)
-        assert process.returncode == 0, said
-
-    def killed_at(self, step: int, ranks: int, micro_batch_size: int) -> None:
-        """SIGKILL to torchrun and every rank, as soon as the step is logged."""
-        process = self._started(ranks, micro_batch_size)
-        ends = time.monotonic() + SECONDS
-        while not any(told["step"] >= step for told in self.logged()):
-            assert process.poll() is None, process.communicate()[0]
-            assert time.monotonic() < ends, "the run hangs"
-            time.sleep(0.01)
-        pids = descendants(process.pid)
-        assert len(pids) >= ranks
-        for pid in (process.pid, *pids):
-            kill(pid)
-        process.communicate(timeout=SECONDS)
-        assert process.returncode == -signal.SIGKILL
-        assert self.logged()[-1]["step"] < END - 1, "it was done before it was killed"
-
-    def logged(self) -> Logged:
-        """What is logged in whole lines; a step that was done again is there again."""
-        path = self.folder / "log.jsonl"
-        text = path.read_text("utf-8") if path.exists() else ""
-        return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
-
-    def _started(self, ranks: int, micro_batch_size: int) -> subprocess.Popen[str]:
-        torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)]
-        given = ["--until", str(END), "--micro-batch-size", str(micro_batch_size)]
-        return subprocess.Popen(
-            [sys.executable, *torchrun, str(SCRIPT), str(self.folder), *given],
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-
-def descendants(pid: int) -> list[int]:
-    found = []
-    for path in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, path.read_text().split()):
-            found += [child, *descendants(child)]
-    return found
-
-
-def kill(pid: int) -> None:
-    with suppress(ProcessLookupError):  # it went with its parent
-        os.kill(pid, signal.SIGKILL)
+def run_in(data: Path, folder: Path) -> Run:
+    """A run whose methods take the number of ranks and the size of a micro-batch."""
+    return Run(data, folder, [str(SCRIPT), str(folder), "--until", str(END), "--micro-batch-size"], END)
 
 
 @pytest.fixture
 def run(data: Path, tmp_path: Path) -> Callable[[str], Run]:
-    return lambda name: Run(data, tmp_path / name)
+    return lambda name: run_in(data, tmp_path / name)
 
 
 @pytest.fixture(scope="module")
 def whole(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Two ranks, a micro-batch of 8 each, from the first step to the last."""
-    one = Run(data, tmp_path_factory.mktemp("whole") / "run")
+    one = run_in(data, tmp_path_factory.mktemp("whole") / "run")
     one.to_the_end(2, 8)
     return one
 

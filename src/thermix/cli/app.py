@@ -75,7 +75,21 @@ def _thermix(
     pass
 
 
-for _verb in (demo, probs, plan, plot, report, studio, batch, prepare, check, stream, materialize, export, schema):
+for _verb in (
+    demo,
+    probs,
+    plan,
+    plot,
+    report,
+    studio,
+    batch,
+    prepare,
+    check,
+    stream,
+    materialize,
+    export,
+    schema,
+):
     app.command()(_verb)
 
 

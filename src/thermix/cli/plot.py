@@ -42,6 +42,12 @@ def plot(
         list[str] | None,
         typer.Option(metavar="SCHEDULE", help="Compare with it, such as: linear cosine step."),
     ] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="LOG", help="A run's log, for the chart deviation: what was drawn in place of the plan."
+        ),
+    ] = None,
     theme: Annotated[
         str | None,
         typer.Option(metavar="THEME", help="light or dark. [default: light; a page follows its reader]"),
@@ -54,10 +60,14 @@ def plot(
     probabilities: the shares by temperature. run: temperature and shares over the run. epochs: passes over
     each source, first repeats, caps, and what repeats are worth. deviation: draws made minus draws owed.
     compare: the mixture under other schedules (linear, cosine, geometric, inverse_linear, step, constant).
-    It needs sizes, no data.
+    It needs sizes, no data. With --run LOG the chart deviation shows what a run drew, as its log has it.
     """
     schedules = compared_schedules(compare, more)
-    names = _chosen(chart, schedules)
+    names = _chosen(chart or (["deviation"] if run and not schedules else None), schedules)
+    if run is not None and "deviation" not in names:
+        raise InvalidInput(
+            f"--run: with --chart {names[0]}; it is for the chart deviation. Add --chart deviation."
+        )
     look = _theme(theme)
     from thermix.report.output_file import checked_output, write_whole
 
@@ -65,10 +75,17 @@ def plot(
     from thermix.config import load_plan
 
     plan = load_plan(config)
+    from thermix.report.ahead import load_ahead
+
+    load_ahead(page=kind == "html")
+    from thermix.report.run_log import read_log
+
+    realised = None if run is None else read_log(run, plan)
+    forecast = plan.forecast()
     from thermix.report.charts import USUAL, figures
     from thermix.report.charts_base import subject_of
 
-    shown = figures(subject_of(plan), names, schedules or USUAL)
+    shown = figures(subject_of(plan, forecast), names, schedules or USUAL, realised)
     write_whole(out, _made(shown, kind, config.name, look))
     from thermix.cli.output import Output
 

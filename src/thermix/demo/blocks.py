@@ -151,6 +151,12 @@ class Page:
             line = Text.assemble((f"{word:<6}", style), f"  {proof.name:<6}  ")
             self._paragraph(line, proof.said)
 
+    def report(self, path: Path | None, said: str) -> None:
+        """Where the report is, or what it needs."""
+        self.heading("The report", said)
+        if path is not None:
+            self.console.print(Text(f"  {path}", style=STYLES[0]), soft_wrap=True)
+
     def files(self, out: Path, files: Sequence[str], collections: Sequence[Collection]) -> None:
         """Where everything is, and what to try."""
         self.heading("Try next", f"{files[-1]} is the whole experiment. In {out}: {', '.join(files)}")

@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from thermix.demo.texts import Collection
 from thermix.errors import InvalidInput
 
-__all__ = ["BATCH_SIZE", "CONFIG", "STEPS", "write_folder"]
+__all__ = ["BATCH_SIZE", "CONFIG", "STEPS", "add_file", "write_folder"]
 
 STEPS = 200
 BATCH_SIZE = 24
@@ -32,12 +32,15 @@ sources:
 {sources}"""
 
 
-def write_folder(folder: Path, collections: Sequence[Collection]) -> dict[str, int]:
+def write_folder(
+    folder: Path, collections: Sequence[Collection], later: Sequence[str] = ()
+) -> dict[str, int]:
     """Write a JSON Lines file for each source, and the configuration.
 
     Args:
         folder: is made if it is not there; other files in it are left alone.
         collections: the sources.
+        later: names of files that `add_file` will be asked to write.
 
     Returns:
         File name -> size in bytes; the configuration is the last.
@@ -49,7 +52,7 @@ def write_folder(folder: Path, collections: Sequence[Collection]) -> dict[str, i
     files[CONFIG] = _config(collections).encode()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        own = _own_files(folder, files)
+        own = _own_files(folder, [*files, *later])
         for name in own:
             (folder / name).unlink(missing_ok=True)
         listed = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
@@ -61,6 +64,26 @@ def write_folder(folder: Path, collections: Sequence[Collection]) -> dict[str, i
             f"{folder}: the demo cannot write here: {error.strerror}. Choose another folder with --out."
         ) from error
     return {name: len(data) for name, data in files.items()}
+
+
+def add_file(folder: Path, name: str, data: bytes) -> Path:
+    """Write one more file of the demo, and return where it is.
+
+    Raises:
+        InvalidInput: a file of somebody else has its name, or it cannot be written.
+    """
+    listed = _listed(folder / _LIST)
+    path = folder / name
+    try:
+        _own_files(folder, [name])
+        listed[name] = hashlib.sha256(data).hexdigest()
+        _write(folder / _LIST, json.dumps({"files": listed}, indent=1).encode() + b"\n")
+        _write(path, data)
+    except OSError as error:
+        raise InvalidInput(
+            f"{path}: it cannot be written: {error.strerror}. Choose another folder with --out."
+        ) from error
+    return path
 
 
 def _json_lines(collection: Collection) -> bytes:
@@ -78,7 +101,7 @@ def _config(collections: Sequence[Collection]) -> str:
     return _CONFIG_TEXT.format(steps=STEPS, batch_size=BATCH_SIZE, sources=sources)
 
 
-def _own_files(folder: Path, files: Mapping[str, bytes]) -> list[str]:
+def _own_files(folder: Path, files: Iterable[str]) -> list[str]:
     """The files that an earlier demo wrote here and nobody changed.
 
     Raises:

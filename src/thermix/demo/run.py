@@ -14,6 +14,7 @@ from thermix.demo.folder import CONFIG, write_folder
 from thermix.demo.mixture import Bars, watch
 from thermix.demo.proofs import Proof, prove_counts, prove_epochs, prove_ranks, prove_resume
 from thermix.demo.reading import Tally, read_steps
+from thermix.demo.report import LOG, REPORT, write_log, write_report
 from thermix.demo.texts import Collection, find_collections
 from thermix.errors import CheckFailed
 
@@ -35,12 +36,15 @@ def run_demo(out: Path, console: Console, *, seconds: float = 2.5) -> None:
     page = Page(console)
     with page.waiting("Looking for text on this machine"):
         collections = find_collections()
-    sizes = write_folder(out, collections)
+    sizes = write_folder(out, collections, [LOG, REPORT])
     page.sources(collections, sizes, out)
     live = seconds if page.is_live else 0.0
     proofs = _read_and_prove(out / CONFIG, page, collections, live)
     page.proofs(proofs)
     _refuse_failures(proofs)
+    with page.waiting("Writing the report"):
+        path, said = write_report(out, out / CONFIG, out / LOG)
+    page.report(path, said)
     page.files(out, list(sizes), collections)
 
 
@@ -52,6 +56,7 @@ def _read_and_prove(config: Path, page: Page, collections: Sequence[Collection],
         tally, bars = Tally.of(collections), Bars(plan, page.width, page.glyphs)
         page.mixture(plan)
         reads = watch(read_steps(plan, sources, 0, plan.end), tally, bars, page.console, live)
+        write_log(config.parent, reads, tally)
         forecast = plan.forecast()
         page.items(plan, reads)
         page.shares(forecast, tally)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from thermix.core.temperature import effective_sources, entropy
 from thermix.plan.mixture import Unit
+from thermix.plan.notebook import notebook_html
 from thermix.plan.plan import Plan
 from thermix.plan.segments import Segment
 
@@ -96,6 +97,9 @@ class Forecast:
 
     def __iter__(self) -> Iterator[SourceForecast]:
         return iter(self.sources)
+
+    def _repr_html_(self) -> str | None:
+        return notebook_html(self)
 
 
 def forecast(plan: Plan) -> Forecast:

@@ -16,6 +16,7 @@ from thermix.core import exact
 from thermix.core.schedule import Constant, Schedule
 from thermix.core.temperature import probabilities
 from thermix.errors import InvalidInput
+from thermix.plan.notebook import notebook_html
 
 __all__ = ["MAX_ITEMS", "MAX_SOURCES", "WHEN_CAPPED", "Mixture", "Source", "Unit", "WhenCapped"]
 
@@ -217,6 +218,9 @@ class Mixture:
         parts += [f"max_epochs={self.max_epochs!r}"] if self.max_epochs is not None else []
         parts += [f"when_capped={self.when_capped!r}"] if self.when_capped != "spread" else []
         return f"Mixture({', '.join(parts)})"
+
+    def _repr_html_(self) -> str | None:
+        return notebook_html(self)
 
     def __eq__(self, other: object) -> bool:
         """Whether all is equal, the order of the sources too: it is that of every array about them."""

@@ -23,6 +23,7 @@ from thermix.plan.checks import check_choice, checked_whole
 from thermix.plan.edits import Edit, apply_edit, rescored
 from thermix.plan.fingerprint import fingerprints
 from thermix.plan.mixture import Mixture, Source, WhenCapped, as_schedule
+from thermix.plan.notebook import notebook_html
 from thermix.plan.opening import open_segment
 from thermix.plan.segments import Order, Pick, Rules, Segment
 
@@ -117,6 +118,9 @@ class Plan:
             f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if f.repr and self._is_set(f.name)
         ]
         return f"Plan({', '.join(shown).removeprefix('mixture=')})"
+
+    def _repr_html_(self) -> str | None:
+        return notebook_html(self)
 
     def __reduce__(self) -> tuple[Callable[..., Plan], tuple[Any, ...]]:
         return type(self), tuple(getattr(self, f.name) for f in fields(self) if f.init)

@@ -14,6 +14,7 @@ from thermix.config.place import Place
 from thermix.config.read import decoded
 from thermix.plan.advice import Advice, advise
 from thermix.plan.forecast import Forecast
+from thermix.report.ahead import load_ahead
 from thermix.report.run_log import Realised, read_log
 
 __all__ = ["Asked", "read_asked", "read_from"]
@@ -55,6 +56,7 @@ def read_asked(path: Path, log: Path | None = None, compared: Sequence[str] = ()
         InvalidInput, DataError: as for `read_log`.
     """
     config = read_config(path)
+    load_ahead(page=True)
     text = decoded(path.read_bytes(), Place(str(path)))
     realised = None if log is None else (log, read_log(log, config.plan))
     forecast = config.plan.forecast()

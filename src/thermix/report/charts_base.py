@@ -7,9 +7,10 @@ and a page; `charts_theme.py` has the looks. Colours of sources are part of a ch
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,9 +30,14 @@ __all__ = [
     "Figure",
     "Subject",
     "alt",
+    "bare_spec",
+    "channels",
     "colour",
     "edit_marks",
+    "edits_of",
     "hover",
+    "label_layers",
+    "label_rows",
     "labels_beside",
     "named",
     "root_scale",
@@ -39,6 +45,7 @@ __all__ = [
     "step_axis",
     "strip",
     "subject_of",
+    "unchecked",
 ]
 
 WIDTH = 620
@@ -50,6 +57,7 @@ _BIG = "datum.value < 10000 ? format(datum.value, ',') : replace(format(datum.va
 
 Rows = list[dict[str, Any]]
 Layer = Any
+channels: Any = alt  # the same, for the constructors that altair gives no types
 Ints = NDArray[np.int64]
 
 
@@ -90,6 +98,19 @@ def subject_of(plan: Plan, forecast: Forecast | None = None) -> Subject:
     return subject
 
 
+def bare_spec(chart: alt.TopLevelMixin) -> dict[str, Any]:
+    """A chart as Vega-Lite, without looks and without the rows that it names."""
+    with unchecked():
+        spec: dict[str, Any] = chart.to_dict(validate=False)
+    spec.pop("config", None)
+    return spec
+
+
+def unchecked() -> AbstractContextManager[None]:
+    """Charts made in it are not held against Vega-Lite's schema, which takes half the time; tests do it."""
+    return cast("AbstractContextManager[None]", alt.utils.schemapi.debug_mode(False))
+
+
 @dataclass(frozen=True)
 class Figure:
     """A chart, with what it shows.
@@ -100,6 +121,7 @@ class Figure:
         remark: how to read it, and what is left out.
         chart: altair's; it refers to its data by name.
         data: the rows it shows, by name.
+        bare: the chart as Vega-Lite without its rows, where that is known already.
     """
 
     name: str
@@ -107,11 +129,11 @@ class Figure:
     remark: str
     chart: alt.TopLevelMixin
     data: Mapping[str, Rows] = field(repr=False)
+    bare: Mapping[str, Any] | None = field(default=None, repr=False)
 
     def spec(self) -> dict[str, Any]:
         """The chart with its data as Vega-Lite, without title and looks."""
-        spec: dict[str, Any] = self.chart.to_dict()
-        spec.pop("config", None)
+        spec = dict(bare_spec(self.chart) if self.bare is None else self.bare)
         datasets = {**spec.get("datasets", {}), **self.data}  # altair keeps a chart's own few rows there
         return spec | {"datasets": datasets, "description": f"{self.title}. {self.remark}"}
 
@@ -148,17 +170,23 @@ def colour(cast: Cast) -> Any:
     return alt.Color("source:N", scale=alt.Scale(domain=cast.domain, range=cast.colours), legend=None)
 
 
-def edit_marks(plan: Plan, *, words: bool = False) -> list[Layer]:
-    """A line where each segment but the first begins; with words once a figure."""
-    starts = [segment.start for segment in plan.segments[1:] if segment.start < plan.end]
+def edits_of(plan: Plan) -> tuple[int, ...]:
+    """The steps where each segment but the first begins."""
+    return tuple(segment.start for segment in plan.segments[1:] if segment.start < plan.end)
+
+
+def edit_marks(starts: Sequence[int], *, words: bool = False) -> list[Layer]:
+    """A line at each of some steps; with words once a figure."""
     if not starts:
         return []
     rows = [{"step": start, "text": f"edit at {start:,}"} for start in starts]
-    base = alt.Chart(alt.InlineData(values=rows)).encode(x="step:Q")
+    base = alt.Chart(alt.InlineData(values=rows)).encode(x=alt.X("step:Q"))
     layers = [base.mark_rule(strokeDash=[4, 3], strokeWidth=1)]
     if words and len(starts) <= 6:
         layers.append(
-            base.mark_text(align="left", baseline="bottom", dx=2, dy=-2).encode(y=alt.value(0), text="text:N")
+            base.mark_text(align="left", baseline="bottom", dx=2, dy=-2).encode(
+                y=channels.YValue(0), text=alt.Text("text:N")
+            )
         )
     return layers
 
@@ -175,22 +203,37 @@ def labels_beside(
         height: of the chart in pixels.
         rooted: whether the axis has a square-root scale (`root_scale`).
     """
+    rows = label_rows(ends, domain, height, rooted=rooted)
+    return label_layers(cast, alt.InlineData(values=rows), len(rows))
+
+
+def label_rows(
+    ends: Mapping[str, float], domain: tuple[float, float], height: int, *, rooted: bool = False
+) -> Rows:
+    """Where each name stands, and what it is tied to."""
     power = 0.5 if rooted else 1.0
     low, high = (edge**power for edge in domain)
     pixels = [(high - value**power) / (high - low) * height for value in ends.values()]
     spots = spread(pixels, _LABEL_GAP, height)
-    rows = [
+    return [
         {"source": label, "end": value, "spot": (high - spot / height * (high - low)) ** (1 / power)}
         for (label, value), spot in zip(ends.items(), spots, strict=True)
     ]
-    length, thick = (13, 2.0) if len(rows) <= _FEW_LABELS else (30, 1.2)
-    base = alt.Chart(alt.InlineData(values=rows))
-    edge = alt.value("width")
+
+
+def label_layers(cast: Cast, data: Any, count: int) -> list[Layer]:
+    """So many names and their ties, of the rows of `label_rows`."""
+    length, thick = (13, 2.0) if count <= _FEW_LABELS else (30, 1.2)
+    base = alt.Chart(data)
     ties = base.mark_rule(xOffset=1, x2Offset=length, strokeWidth=thick, clip=False, aria=False).encode(
-        x=edge, x2=edge, y="end:Q", y2="spot:Q", color=colour(cast)
+        x=channels.XValue("width"),
+        x2=channels.X2Value("width"),
+        y=alt.Y("end:Q"),
+        y2=alt.Y2("spot:Q"),
+        color=colour(cast),
     )
     names = base.mark_text(align="left", baseline="middle", dx=length + 4).encode(
-        x=edge, y="spot:Q", text="source:N"
+        x=channels.XValue("width"), y=alt.Y("spot:Q"), text=alt.Text("source:N")
     )
     return [ties, names]
 
@@ -229,4 +272,5 @@ def hover(name: str, x: Any, *, field_name: str = "step") -> list[Layer]:
         name=name, nearest=True, on="pointerover", clear="pointerout", fields=[field_name], empty=False
     )
     rule = alt.Chart(named("hover")).mark_rule(tooltip={"content": "data"}, strokeWidth=1.5, aria=False)
-    return [rule.encode(x=x, opacity=alt.condition(near, alt.value(0.7), alt.value(0))).add_params(near)]
+    seen = alt.OpacityValue(0, condition=alt.condition(near, alt.value(0.7), alt.value(0))["condition"])
+    return [rule.encode(x=x, opacity=seen).add_params(near)]

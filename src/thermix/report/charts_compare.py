@@ -11,9 +11,10 @@ import numpy as np
 from thermix.core.schedule import Schedule, constant, cosine, geometric, inverse_linear, linear, step
 from thermix.errors import InvalidInput
 from thermix.plan.plan import Plan
-from thermix.report.charts_base import WIDTH, Figure, Rows, Subject, alt, colour, named, step_axis
+from thermix.report.charts_base import WIDTH, Figure, Rows, Subject, alt, colour, named, root_scale, step_axis
 from thermix.report.charts_cast import COLOURS, Cast
 from thermix.report.charts_data import epochs_at, sampled_steps
+from thermix.report.charts_epochs import MANY_EPOCHS
 from thermix.report.charts_run import share_rows, shares_panel, temperature_rows, temperature_scale
 from thermix.report.text import epochs_text
 
@@ -113,7 +114,7 @@ def plans_figure(plans: Mapping[str, Plan], cast: Cast, title: str, remark: str)
         data["temperature"] += temperature_rows(steps.tolist(), plan.temperature(steps), schedule=name)
         data["shares"] += share_rows(cast, steps.tolist(), shares, schedule=name)
         data["epochs"] += _epoch_rows(cast, known, plan, name)
-    parts = (_temperatures(plans, end), _shares(cast, names, end), _epochs(cast, names))
+    parts = (_temperatures(plans, end), _shares(cast, names, end), _epochs(cast, names, data["epochs"]))
     chart = alt.vconcat(*parts, spacing=30).resolve_scale(color="independent", strokeDash="independent")
     return Figure("compare", title, remark, chart, data)
 
@@ -171,7 +172,9 @@ def _shares(cast: Cast, names: list[str], end: int) -> Any:
     columns = 2 if len(names) in (2, 4) else 3
     width = (WIDTH - _GUTTER * (columns - 1)) // columns
     key = colour(cast)
-    key.legend = alt.Legend(orient="bottom", columns=4, title="from the bottom up", symbolStrokeWidth=0)
+    key.legend = alt.Legend(
+        orient="bottom", columns=3, labelLimit=190, title="from the bottom up", symbolStrokeWidth=0
+    )
     panels = []
     for number, name in enumerate(names):
         x = step_axis(end, title=None, ticks=4)
@@ -181,16 +184,22 @@ def _shares(cast: Cast, names: list[str], end: int) -> Any:
     return alt.concat(*panels, columns=columns, spacing=_GUTTER)
 
 
-def _epochs(cast: Cast, names: list[str]) -> Any:
+def _epochs(cast: Cast, names: list[str], rows: Rows) -> Any:
+    top = max((row["epochs"] for row in rows), default=0.0)
+    rooted = top > MANY_EPOCHS
+    title = "epochs at the end of the run" + (", square-root scale" if rooted else "")
+    along = alt.Axis(tickCount=6)
     scale = alt.Scale(domain=names, range=list(COLOURS[: len(names)]))
     y = alt.Y("source:N", sort=list(cast.labels), title=None, scale=alt.Scale(paddingInner=0.25))
     base = alt.Chart(named("epochs"), width=WIDTH, height=alt.Step(9)).encode(
         y=y, yOffset=alt.YOffset("schedule:N", sort=names)
     )
     bars = base.mark_bar().encode(
-        x=alt.X("epochs:Q", title="epochs at the end of the run", axis=alt.Axis(tickCount=6)),
+        x=alt.X("epochs:Q", title=title, axis=along, scale=root_scale(top) if rooted else alt.Scale()),
         color=alt.Color("schedule:N", scale=scale, legend=None),
         tooltip=[alt.Tooltip("source:N"), alt.Tooltip("schedule:N"), alt.Tooltip("said:N", title="epochs")],
     )
-    words = base.mark_text(align="left", dx=4, fontSize=9).encode(x="epochs:Q", text="said:N")
+    words = base.mark_text(align="left", dx=4, fontSize=9).encode(
+        x=alt.X("epochs:Q"), text=alt.Text("said:N")
+    )
     return alt.layer(bars, words)

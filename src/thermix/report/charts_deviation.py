@@ -14,13 +14,16 @@ from thermix.report.charts_base import (
     Rows,
     Subject,
     alt,
+    channels,
     edit_marks,
+    edits_of,
     hover,
     named,
     step_axis,
 )
 from thermix.report.charts_cast import MOST_NAMED, unique_labels
 from thermix.report.charts_data import expected_draws
+from thermix.report.run_log import Realised
 
 __all__ = ["deviation_figure"]
 
@@ -31,11 +34,20 @@ _HEIGHT = 180
 _ROW = 18
 
 
-def deviation_figure(subject: Subject) -> Figure:
-    """How far the sources' draws are from the formula: all of them over the run, and each at most."""
+def deviation_figure(subject: Subject, realised: Realised | None = None) -> Figure:
+    """How far the sources' draws are from the formula: all of them over the run, and each at most.
+
+    Args:
+        subject: the plan.
+        realised: what was counted in the log of a run, to be shown in place of what the plan will draw.
+    """
     plan = subject.plan
-    steps = subject.steps
-    off = subject.counts - expected_draws(plan, steps)
+    if realised is None:
+        steps, off = subject.steps, subject.counts - expected_draws(plan, subject.steps)
+        title, draws = "Draws made minus draws owed", plan.draws
+    else:
+        steps, off = realised.points + 1, realised.running - realised.owed
+        title, draws = "Draws counted in the log minus draws owed", int(realised.counted.sum())
     shown = np.argsort(-np.abs(off).max(axis=0), kind="stable")[:MOST_NAMED].tolist()
     labels = unique_labels([plan.names[i] for i in shown], ["step"])
     data = {
@@ -55,8 +67,8 @@ def deviation_figure(subject: Subject) -> Figure:
     furthest = float(np.abs(off).max())
     return Figure(
         "deviation",
-        "Draws made minus draws owed",
-        f"At {len(steps):,} steps of the run; the furthest is {furthest:.2f} draws of {plan.draws:,}.{few}",
+        title,
+        f"At {len(steps):,} steps of the run; the furthest is {furthest:.2f} draws of {draws:,}.{few}",
         alt.vconcat(_over_the_run(plan, data["range"]), _by_source(labels), spacing=36),
         data,
     )
@@ -72,16 +84,16 @@ def _over_the_run(plan: Plan, rows: Rows) -> Any:
     most = max(1.0, *(abs(row[key]) for row in rows for key in ("low", "high")))
     y = alt.Y("low:Q", title="draws", scale=alt.Scale(domain=[-1.1 * most, 1.1 * most], nice=False))
     base = alt.Chart(named("range"))
-    band = base.mark_area(opacity=0.45, color="#4ba3dc", stroke=None).encode(x=x, y=y, y2="high:Q")
-    zero = alt.Chart(alt.InlineData(values=[{"low": 0}])).mark_rule().encode(y="low:Q")
+    band = base.mark_area(opacity=0.45, color="#4ba3dc", stroke=None).encode(x=x, y=y, y2=alt.Y2("high:Q"))
+    zero = alt.Chart(alt.InlineData(values=[{"low": 0}])).mark_rule().encode(y=alt.Y("low:Q"))
     words = {"text": "from the furthest below to the furthest above"}
     note = alt.Chart(alt.InlineData(values=[words])).mark_text(align="left", baseline="top", dx=4, dy=2)
     return alt.layer(
         band,
         zero,
-        *edit_marks(plan),
+        *edit_marks(edits_of(plan)),
         *hover("near_range", x),
-        note.encode(x=alt.value(0), y=alt.value(0), text="text:N"),
+        note.encode(x=channels.XValue(0), y=channels.YValue(0), text=alt.Text("text:N")),
         width=WIDTH,
         height=_HEIGHT,
     )
@@ -96,8 +108,8 @@ def _by_source(labels: list[str]) -> Any:
     base = alt.Chart(named("sources")).encode(y=y, tooltip=tips)
     title = "draws: least and most over the run; the line is its end"
     span = base.mark_bar(height=9, opacity=0.55, color="#4ba3dc").encode(
-        x=alt.X("low:Q", title=title, axis=alt.Axis(tickCount=6)), x2="high:Q"
+        x=alt.X("low:Q", title=title, axis=alt.Axis(tickCount=6)), x2=alt.X2("high:Q")
     )
-    end = base.mark_tick(height=15).encode(x="end:Q")
-    zero = alt.Chart(alt.InlineData(values=[{"low": 0}])).mark_rule().encode(x="low:Q")
+    end = base.mark_tick(height=15).encode(x=alt.X("end:Q"))
+    zero = alt.Chart(alt.InlineData(values=[{"low": 0}])).mark_rule().encode(x=alt.X("low:Q"))
     return alt.layer(zero, span, end, width=WIDTH, height=alt.Step(_ROW))

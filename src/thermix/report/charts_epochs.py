@@ -13,8 +13,10 @@ from thermix.report.charts_base import (
     Rows,
     Subject,
     alt,
+    channels,
     colour,
     edit_marks,
+    edits_of,
     hover,
     labels_beside,
     named,
@@ -26,12 +28,14 @@ from thermix.report.charts_data import epochs_at
 from thermix.report.repeats import HALF_LIFE, effective_epochs
 from thermix.report.text import count_text, epochs_text
 
-__all__ = ["epochs_figure"]
+__all__ = ["MANY_EPOCHS", "epochs_figure"]
+
+MANY_EPOCHS = 12.0
+"""Axes of epochs that go further are square roots."""
 
 _POINTS_OF_A_REST = 48
 _HEIGHT = 300
 _ROW = 18
-_WIDE = 12.0
 _MARKS = {"first repeat": "circle", "drawn no more": "cross"}
 
 
@@ -108,14 +112,14 @@ def _over_the_run(subject: Subject, data: dict[str, Rows]) -> Any:
     plan, cast = subject.plan, subject.cast
     top = 1.05 * max(1.0, *(row["epochs"] for row in data["epochs"]), *(r["epochs"] for r in data["caps"]))
     x = step_axis(plan.end)
-    rooted = top > _WIDE
+    rooted = top > MANY_EPOCHS
     title = "epochs, square-root scale" if rooted else "epochs"
     scale = root_scale(top) if rooted else alt.Scale(domain=[0, top], nice=False)
     y = alt.Y("epochs:Q", title=title, scale=scale, axis=alt.Axis(tickCount=6))
     lines = (
         alt.Chart(named("epochs"))
         .mark_line(strokeWidth=2)
-        .encode(x=x, y=y, color=colour(cast), detail="line:N", opacity=_fainter(cast.rest_label))
+        .encode(x=x, y=y, color=colour(cast), detail=alt.Detail("line:N"), opacity=_fainter(cast.rest_label))
     )
     shapes = alt.Scale(domain=list(_MARKS), range=list(_MARKS.values()))
     marks = (
@@ -136,7 +140,7 @@ def _over_the_run(subject: Subject, data: dict[str, Rows]) -> Any:
         ends[cast.rest_label] = float(np.median([r["epochs"] for r in _last_of_rest(subject, data)]))
     return alt.layer(
         *_cap_lines(),
-        *edit_marks(plan, words=True),
+        *edit_marks(edits_of(plan), words=True),
         lines,
         *hover("near_epochs", x),
         marks,
@@ -156,8 +160,10 @@ def _fainter(rest_label: str) -> Any:
 
 
 def _cap_lines() -> list[Any]:
-    base = alt.Chart(named("caps")).encode(y="epochs:Q")
-    words = base.mark_text(align="left", baseline="bottom", dx=4, dy=-2).encode(x=alt.value(0), text="text:N")
+    base = alt.Chart(named("caps")).encode(y=alt.Y("epochs:Q"))
+    words = base.mark_text(align="left", baseline="bottom", dx=4, dy=-2).encode(
+        x=channels.XValue(0), text=alt.Text("text:N")
+    )
     return [base.mark_rule(strokeDash=[2, 3]), words]
 
 
@@ -186,7 +192,7 @@ def _worth(subject: Subject, rows: Rows) -> Any:
     cast, top = subject.cast, max(row["epochs"] for row in rows) or 1.0
     base = alt.Chart(named("worth")).encode(y=alt.Y("name:N", sort=None, title=None))
     title = "epochs at the end of the run (outline), and what they are worth (filled)"
-    rooted = top > _WIDE
+    rooted = top > MANY_EPOCHS
     scale = root_scale(top) if rooted else alt.Scale(domain=[0, top], nice=False)
     x = alt.X(
         "epochs:Q",
@@ -201,6 +207,6 @@ def _worth(subject: Subject, rows: Rows) -> Any:
         stroke=alt.Stroke("source:N", scale=strokes, legend=None),
         tooltip=[alt.Tooltip("name:N", title="source"), alt.Tooltip("said:N", title="at the end")],
     )
-    worth = base.mark_bar(height=11).encode(x="worth:Q", color=colour(cast))
-    words = base.mark_text(align="left", dx=5).encode(x="epochs:Q", text="said:N")
+    worth = base.mark_bar(height=11).encode(x=alt.X("worth:Q"), color=colour(cast))
+    words = base.mark_text(align="left", dx=5).encode(x=alt.X("epochs:Q"), text=alt.Text("said:N"))
     return alt.layer(drawn, worth, words, width=WIDTH, height=alt.Step(_ROW))

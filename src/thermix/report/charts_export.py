@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from html import escape
+from threading import Lock
 from typing import Any, Literal
 
 from thermix.errors import MissingExtra
@@ -22,7 +23,7 @@ try:
 except ImportError as error:
     raise MissingExtra("vl-convert-python", "report", "drawing charts") from error
 
-__all__ = ["PICTURES", "MissingFontWarning", "libraries", "picture", "unseen"]
+__all__ = ["PICTURES", "MissingFontWarning", "libraries", "picture", "unseen", "warm_up"]
 
 Picture = Literal["png", "svg", "pdf"]
 
@@ -33,6 +34,7 @@ _LINE = 105
 _APART = 48
 _MOST_TRIED = 400
 _NO_CHARACTER = "\U0010fffd"
+_ONCE = Lock()
 
 
 class MissingFontWarning(UserWarning):
@@ -130,7 +132,17 @@ def _drawn(character: str) -> bytes:
     )
 
 
-@lru_cache(maxsize=1)
 def libraries() -> str:
     """Return Vega, Vega-Lite and Vega-Embed as one script that needs no network."""
+    with _ONCE:
+        return _libraries()
+
+
+@lru_cache(maxsize=1)
+def _libraries() -> str:
     return str(vl_convert.javascript_bundle())  # type: ignore[call-arg]
+
+
+def warm_up() -> None:
+    """Draw nothing, so that what comes next is drawn at once."""
+    vl_convert.vegalite_to_svg({"data": {"values": []}, "mark": "point"})

@@ -17,6 +17,7 @@ from thermix.report.charts_base import (
     Rows,
     Subject,
     alt,
+    channels,
     colour,
     hover,
     labels_beside,
@@ -76,8 +77,8 @@ def _rows(subject: Subject, temperatures: list[float], values: Float64) -> Rows:
     texts = [_limit_text(t) for t in temperatures]
     return [
         {"source": label, "T": text, "p": p, "said": probability_text(p)}
-        for text, row in zip(texts, _grouped(subject.cast, values).tolist(), strict=True)
-        for label, p in zip(subject.cast.domain, row, strict=True)
+        for text, row in zip(texts, values[:, list(subject.cast.named)].tolist(), strict=True)
+        for label, p in zip(subject.cast.labels, row, strict=True)
     ]
 
 
@@ -97,7 +98,10 @@ def _bars(cast: Cast) -> Any:
         .mark_bar(height={"band": 0.92})
         .encode(
             y=alt.Y(
-                "source:N", title=None, sort=cast.domain, scale=alt.Scale(paddingInner=0.3, paddingOuter=0.15)
+                "source:N",
+                title=None,
+                sort=list(cast.labels),
+                scale=alt.Scale(paddingInner=0.3, paddingOuter=0.15),
             ),
             yOffset=alt.YOffset("T:N", sort=None, scale=alt.Scale(paddingInner=0)),
             x=alt.X(
@@ -163,7 +167,7 @@ def _curves(subject: Subject, rows: Rows) -> Any:
     )
     base = alt.Chart(named("curves"))
     lines = base.mark_line(strokeWidth=2).encode(
-        x=x, y=y, color=colour(cast), detail="line:N", opacity=_fainter(cast)
+        x=x, y=y, color=colour(cast), detail=alt.Detail("line:N"), opacity=_fainter(cast)
     )
     layers = [*_run_band(subject), *_limits(subject), lines, *hover("near_curves", x, field_name="T")]
     layers += labels_beside(cast, ends, (0, top), _HEIGHT, rooted=rooted)
@@ -184,11 +188,13 @@ def _run_band(subject: Subject) -> list[Any]:
     row = {"low": low, "high": high, "text": "this run"}
     base = alt.Chart(alt.InlineData(values=[row]))
     words = base.mark_text(align="left", baseline="top", dx=4, dy=4).encode(
-        x="low:Q", y=alt.value(0), text="text:N"
+        x=alt.X("low:Q"), y=channels.YValue(0), text=alt.Text("text:N")
     )
     if low == high:
-        return [base.mark_rule(strokeWidth=1.5, strokeDash=[2, 2]).encode(x="low:Q"), words]
-    band = base.mark_rect(opacity=0.12, fill="#808080", stroke=None).encode(x="low:Q", x2="high:Q")
+        return [base.mark_rule(strokeWidth=1.5, strokeDash=[2, 2]).encode(x=alt.X("low:Q")), words]
+    band = base.mark_rect(opacity=0.12, fill="#808080", stroke=None).encode(
+        x=alt.X("low:Q"), x2=alt.X2("high:Q")
+    )
     return [band, words]
 
 
@@ -197,16 +203,16 @@ def _limits(subject: Subject) -> list[Any]:
     mixture = subject.plan.segments[-1].mixture
     alive = int((mixture.scores > -np.inf).sum())
     rows = [{"p": 1 / alive, "text": f"uniform: 1/{alive}"}]
-    base = alt.Chart(alt.InlineData(values=rows)).encode(y="p:Q")
+    base = alt.Chart(alt.InlineData(values=rows)).encode(y=alt.Y("p:Q"))
     uniform = base.mark_text(align="left", baseline="bottom", dx=4, dy=-2).encode(
-        x=alt.value(0), text="text:N"
+        x=channels.XValue(0), text=alt.Text("text:N")
     )
     best = alt.Chart(alt.InlineData(values=[{"text": f"greedy: {_best(subject)}"}]))
     greedy = best.mark_text(align="left", baseline="bottom", dx=0, dy=-4)
     return [
         base.mark_rule(strokeDash=[4, 3]),
         uniform,
-        greedy.encode(x=alt.value(0), y=alt.value(0), text="text:N"),
+        greedy.encode(x=channels.XValue(0), y=channels.YValue(0), text=alt.Text("text:N")),
     ]
 
 

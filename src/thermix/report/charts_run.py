@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from thermix.plan.plan import Plan
 from thermix.report.charts_base import (
     WIDTH,
     Figure,
     Rows,
     Subject,
     alt,
+    bare_spec,
+    channels,
     colour,
     edit_marks,
+    edits_of,
     hover,
-    labels_beside,
+    label_layers,
+    label_rows,
     named,
     step_axis,
 )
@@ -36,24 +40,35 @@ _MANY_TIMES = 30.0
 
 def run_figure(subject: Subject) -> Figure:
     """The temperature above, the shares of the sources below, over one axis of steps."""
-    plan = subject.plan
+    plan, cast = subject.plan, subject.cast
     steps = sampled_steps(plan, _POINTS)
     warmth, shares = plan.temperature(steps), plan.probabilities(steps)
     data = {
         "temperature": temperature_rows(steps.tolist(), warmth),
-        "shares": share_rows(subject.cast, steps.tolist(), shares),
-        "hover": _hover_rows(subject.cast, steps.tolist(), warmth, shares),
+        "shares": share_rows(cast, steps.tolist(), shares),
+        "labels": _label_rows(cast, shares[-1]),
+        "hover": _hover_rows(cast, steps.tolist(), warmth, shares),
     }
     if len(steps) == 1:
         data["shares"] += [row | {"step": plan.end} for row in data["shares"]]
-    panels = [_temperature_panel(plan, warmth), _full_shares(subject, shares[-1])]
-    return Figure(
-        "run",
-        "Temperature and shares over the run",
-        f"The share of a source is its probability at the step, after caps. {subject.cast.remark}",
-        alt.vconcat(*panels, spacing=14),
-        data,
+    chart, bare = _chart(plan.end, edits_of(plan), cast, _extremes(warmth))
+    remark = f"The share of a source is its probability at the step, after caps. {cast.remark}"
+    return Figure("run", "Temperature and shares over the run", remark, chart, data, bare)
+
+
+def _extremes(warmth: Float64) -> tuple[float, ...]:
+    """The temperatures that the axis depends on: the least, the highest, and inf beside it."""
+    finite = warmth[warmth < np.inf]
+    return tuple(sorted({float(warmth.min()), float(finite.max(initial=0.0)), float(warmth.max())}))
+
+
+@lru_cache(maxsize=32)
+def _chart(end: int, edits: tuple[int, ...], cast: Cast, warmths: tuple[float, ...]) -> tuple[Any, Any]:
+    """The chart and its specification: scores change neither, so that a page has them when one is turned."""
+    chart = alt.vconcat(
+        _temperature_panel(end, edits, np.array(warmths)), _full_shares(end, edits, cast), spacing=14
     )
+    return chart, bare_spec(chart)
 
 
 def temperature_rows(steps: list[int], warmth: Float64, **more: Any) -> Rows:
@@ -79,17 +94,19 @@ def temperature_scale(warmth: Float64) -> Any:
     return alt.Scale(domain=[0, 1.06 * top], nice=False)
 
 
-def _temperature_panel(plan: Plan, warmth: Float64) -> Any:
-    x = step_axis(plan.end, title=None)
+def _temperature_panel(end: int, edits: tuple[int, ...], warmth: Float64) -> Any:
+    x = step_axis(end, title=None)
     y = alt.Y(
         "T:Q", title="temperature", scale=temperature_scale(warmth), axis=alt.Axis(tickCount=4, format="~g")
     )
     line = alt.Chart(named("temperature")).mark_line(strokeWidth=2, color="#808890")
-    layers = [line.encode(x=x, y=y), *edit_marks(plan, words=True)]
+    layers = [line.encode(x=x, y=y), *edit_marks(edits, words=True)]
     if np.isinf(warmth).any():
         note = alt.Chart(alt.InlineData(values=[{"T": _ceiling(warmth), "text": "∞"}]))
         layers.append(
-            note.mark_text(align="right", dx=-4, fontSize=14).encode(x=alt.value(0), y="T:Q", text="text:N")
+            note.mark_text(align="right", dx=-4, fontSize=14).encode(
+                x=channels.XValue(0), y=alt.Y("T:Q"), text=alt.Text("text:N")
+            )
         )
     return alt.layer(*layers, *hover("near_temperature", x), width=WIDTH, height=_LOW)
 
@@ -127,10 +144,15 @@ def shares_panel(cast: Cast, data: Any, x: Any, *, axis: bool = True) -> Any:
     return bands.encode(x=x, y=y, color=colour(cast), order=alt.Order("rank:Q"))
 
 
-def _full_shares(subject: Subject, last: Float64) -> Any:
-    cast, x = subject.cast, step_axis(subject.plan.end)
+def _full_shares(end: int, edits: tuple[int, ...], cast: Cast) -> Any:
+    x = step_axis(end)
+    bands = [shares_panel(cast, named("shares"), x), *edit_marks(edits), *hover("near_shares", x)]
+    names = label_layers(cast, named("labels"), len(cast.domain))
+    return alt.layer(*bands, *names, width=WIDTH, height=_TALL)
+
+
+def _label_rows(cast: Cast, last: Float64) -> Rows:
+    """The names beside the bands, each at the middle of its own at the end."""
     grouped = _grouped(cast, last[None, :])[0]
     middles = np.cumsum(grouped) - grouped / 2
-    ends = dict(zip(cast.domain, middles.tolist(), strict=True))
-    layers = [shares_panel(cast, named("shares"), x), *edit_marks(subject.plan), *hover("near_shares", x)]
-    return alt.layer(*layers, *labels_beside(cast, ends, (0, 1), _TALL), width=WIDTH, height=_TALL)
+    return label_rows(dict(zip(cast.domain, middles.tolist(), strict=True)), (0, 1), _TALL)

@@ -38,7 +38,8 @@ def report_page(asked: Asked) -> str:
     """
     subject = subject_of(asked.config.plan, asked.forecast)
     names = [name for name in CHARTS if name != "compare" or asked.compared]
-    shown = figures(subject, names, asked.compared)
+    realised = None if asked.log is None else asked.log[1]
+    shown = figures(subject, names, asked.compared, realised)
     parts = [
         _head(asked, subject),
         _remarks(asked),

@@ -23,10 +23,14 @@ from numpy.typing import NDArray
 
 from thermix.errors import DataError, InvalidInput
 from thermix.plan.plan import Plan
+from thermix.report.charts_data import expected_draws
 
 __all__ = ["Realised", "read_log"]
 
 Ints = NDArray[np.int64]
+Float64 = NDArray[np.float64]
+
+_POINTS = 240
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,9 @@ class Realised:
         whole: how many of these have as many draws as the plan's batches.
         counted: (K,) draws of each source.
         planned: (K,) those that the plan makes in the same steps.
+        points: (P,) some of the steps, the last one among them.
+        running: (P, K) draws counted up to the end of these steps.
+        owed: (P, K) the probabilities of the steps counted until then, added up over their draws.
     """
 
     steps: int
@@ -47,6 +54,9 @@ class Realised:
     whole: int
     counted: Ints
     planned: Ints
+    points: Ints
+    running: Ints
+    owed: Float64
 
     @property
     def as_planned(self) -> bool:
@@ -129,6 +139,9 @@ def _compared(seen: Counter[tuple[int, int]], plan: Plan) -> Realised:
     starts = distinct[np.append(0, cuts + 1)]
     stops = distinct[np.append(cuts, len(distinct) - 1)] + 1
     planned = (plan.counts(stops) - plan.counts(starts)).sum(axis=0)
+    points = distinct[np.unique(np.linspace(0, len(distinct) - 1, _POINTS).astype(np.int64))]
+    running = np.zeros((len(points), len(plan.names)), np.int64)
+    np.add.at(running, (np.searchsorted(points, steps), sources), draws)
     return Realised(
         steps=len(distinct),
         first=int(distinct[0]),
@@ -136,7 +149,23 @@ def _compared(seen: Counter[tuple[int, int]], plan: Plan) -> Realised:
         whole=int((per_step == _batch_sizes(plan, distinct)).sum()),
         counted=counted,
         planned=planned,
+        points=points,
+        running=np.cumsum(running, axis=0),
+        owed=_owed(plan, starts, stops, points),
     )
+
+
+def _owed(plan: Plan, starts: Ints, stops: Ints, points: Ints) -> Float64:
+    """(P, K) draws owed in the spans [start, stop) of steps, up to the end of each point."""
+    asked = np.unique(np.concatenate([starts, stops, points + 1]))
+    before = expected_draws(plan, asked)
+
+    def at(step: Ints) -> Float64:
+        return before[np.searchsorted(asked, step)]
+
+    spans = np.cumsum(at(stops) - at(starts), axis=0)
+    last = np.searchsorted(starts, points, side="right") - 1
+    return spans[last] - at(stops[last]) + at(points + 1)
 
 
 def _batch_sizes(plan: Plan, steps: Ints) -> Ints:
