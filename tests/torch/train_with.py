@@ -1,4 +1,4 @@
-"""A tiny GPT trained by a framework on prepared shards, which `test_with_frameworks.py` kills and goes on with.
+"""A tiny GPT trained by a framework on prepared shards; `test_with_frameworks.py` kills it and goes on.
 
     python tests/torch/train_with.py trainer FOLDER
     torchrun --nproc-per-node 2 tests/torch/train_with.py lightning FOLDER

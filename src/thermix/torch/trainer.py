@@ -13,6 +13,7 @@ from thermix.errors import InvalidInput, MissingExtra
 from thermix.plan.plan import Plan
 from thermix.sources.base import ItemSource
 from thermix.torch.loader import MixtureLoader
+from thermix.torch.ranks import rank_and_world_size
 from thermix.torch.seen import observed
 
 try:
@@ -73,9 +74,10 @@ class MixtureTrainerMixin:
         if "collate" not in options:
             options.setdefault("labels", "same")
         options["micro_batch_size"] = self.args.train_batch_size
+        _, world_size = rank_and_world_size(options.get("rank"), options.get("world_size"))
+        _check_sizes(plan, world_size, self.args)
         self._loader = MixtureLoader(plan, sources, **options)
         self._log_mixture = log_mixture
-        _check_sizes(plan, self._loader.world_size, self.args)
         if self.args.max_steps <= 0:
             self.args.max_steps = plan.end
         if self.args.max_steps > plan.end:
@@ -118,7 +120,7 @@ class _TrainBatches:
 
 
 class _Follow(transformers.TrainerCallback):  # type: ignore[misc] # has no types here
-    """Keeps the mixture's state in the Trainer's, which every checkpoint has, and `epoch` right on resuming."""
+    """Keeps the plan's state in the Trainer's, which every checkpoint has, and `epoch` right on resuming."""
 
     def __init__(self, loader: MixtureLoader) -> None:
         self._loader = loader
@@ -142,9 +144,9 @@ def _go_to(loader: MixtureLoader, state: Any) -> None:
         loader.seek(0)
     elif saved is None:
         raise InvalidInput(
-            f"resume_from_checkpoint: the checkpoint of step {step} has no state of a plan; it was not written "
-            "by a MixtureTrainer. Begin anew from its weights: leave resume_from_checkpoint out, and load the "
-            "model from it."
+            f"resume_from_checkpoint: the checkpoint of step {step} has no state of a plan; it was not "
+            "written by a MixtureTrainer. Begin anew from its weights: leave resume_from_checkpoint out, and "
+            "load the model from it."
         )
     else:
         loader.load_state_dict(saved["attributes"])
@@ -163,8 +165,9 @@ def _check_sizes(plan: Plan, world_size: int, args: Any) -> None:
             "per_device_train_batch_size to what fits."
         )
     each = args.train_batch_size * world_size
+    total = each * args.gradient_accumulation_steps
     for segment in plan.segments:
-        if each * args.gradient_accumulation_steps == segment.batch_size:
+        if total == segment.batch_size:
             continue
         right = segment.batch_size // each if segment.batch_size % each == 0 else 0
         way_out = (
@@ -174,6 +177,6 @@ def _check_sizes(plan: Plan, world_size: int, args: Any) -> None:
         )
         raise InvalidInput(
             f"args: {args.train_batch_size} a device x {world_size} processes x "
-            f"{args.gradient_accumulation_steps} accumulation steps = {each * args.gradient_accumulation_steps}"
-            f"; the plan's batches are {segment.batch_size} (from step {segment.start} on). {way_out}"
+            f"{args.gradient_accumulation_steps} accumulation steps = {total}; the plan's batches are "
+            f"{segment.batch_size} (from step {segment.start} on). {way_out}"
         )
