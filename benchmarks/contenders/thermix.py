@@ -17,6 +17,8 @@ from benchmarks import data
 from benchmarks.settings import NAMES, Settings, names
 from thermix.sources import open_source
 
+_CHUNK = 1 << 16
+
 
 def plan_of(settings: Settings, items: list[int], changing: bool) -> thermix.Plan:
     """A plan whose weights at T = 1 are the settings'."""
@@ -30,10 +32,11 @@ def plan_of(settings: Settings, items: list[int], changing: bool) -> thermix.Pla
 
 
 def draws(settings: Settings) -> Iterator[int]:
-    """`plan.batches`, 16 steps a call."""
+    """`plan.batches` for 65,536 draws a call, as `MixtureLoader` asks for them."""
     plan = plan_of(settings, [settings.items] * len(settings.weights), settings.changing)
-    for start in itertools.cycle(range(0, plan.steps - 16, 16)):
-        yield plan.batches(start, start + 16).source.size
+    steps = max(1, min(plan.steps // 2, _CHUNK // settings.batch))
+    for start in itertools.cycle(range(0, plan.steps - steps, steps)):
+        yield plan.batches(start, start + steps).source.size
 
 
 def accuracy(settings: Settings) -> tuple[NDArray[Any], NDArray[Any]]:
