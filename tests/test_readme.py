@@ -153,6 +153,8 @@ def page_name(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+@pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")  # Lightning 2.6 on PyTorch 2.13
+@pytest.mark.filterwarnings("ignore:Checkpoint directory:UserWarning")  # Lightning, where it resumes
 @pytest.mark.parametrize("path", PAGES, ids=page_name)
 def test_the_code_of_a_page_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
