@@ -99,12 +99,13 @@ def by_lightning(folder: Path) -> None:
 
     plan, sources = thermix.load(folder / "mix.yaml")
 
-    class Module(lightning.LightningModule):
+    class Module(lightning.LightningModule):  # type: ignore[misc] # has no types here
         """Logs what it is given."""
 
         def __init__(self) -> None:
             super().__init__()
-            self.model, self.loss, self.digests = TinyGPT(), torch.zeros(()), []
+            self.model, self.loss = TinyGPT(), torch.zeros(())
+            self.digests: list[str] = []
 
         def train_dataloader(self) -> MixtureLoader:
             return MixtureLoader(plan, sources, labels="shifted", micro_batch_size=MICRO)
@@ -152,7 +153,7 @@ def by_accelerate(folder: Path) -> None:
     accelerator.register_for_checkpointing(loader)
     if saved := latest(folder, "accelerate-*"):
         accelerator.load_state(str(saved))
-    loss, digests = torch.zeros(()), []
+    loss, digests = torch.zeros(()), list[str]()
     for batch in loader:
         with accelerator.accumulate(model):
             logits = model(batch["input_ids"])
