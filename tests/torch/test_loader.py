@@ -394,7 +394,8 @@ def test_it_pickles_with_its_step() -> None:
 
 
 SCRIPT = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background is born deaf to Ctrl-C
 from tests.torch.cases import a_plan, sequences
 from thermix.torch import MixtureLoader
 loader = MixtureLoader(a_plan(steps=10**6), sequences())
