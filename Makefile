@@ -45,9 +45,10 @@ types: .venv/test ## mypy, strict
 docs: .venv/test ## run the code of README.md, docs/ and examples/, check links
 	@$(PYTEST) -q tests/test_readme.py
 
-bench: .venv/test ## every benchmark (BENCH_ARGS=--tiny: only that it runs)
-	@set -e; for name in __main__ $(basename $(notdir $(wildcard benchmarks/*_speed.py))) deviation; do \
-	    echo "== benchmarks.$$name $(BENCH_ARGS)"; $(BIN)/python -m benchmarks.$$name $(BENCH_ARGS); \
+bench: .venv/test ## every benchmark (BENCH_ARGS=--full, or --tiny: only that it runs)
+	@$(BIN)/python -m benchmarks $(or $(BENCH_ARGS),--quick)
+	@set -e; for file in $(wildcard benchmarks/*_speed.py) benchmarks/deviation.py; do \
+	    echo "== $$file"; $(BIN)/python "$$file" $(filter --tiny,$(BENCH_ARGS)); \
 	done
 
 clean: ## remove .venv and everything built
