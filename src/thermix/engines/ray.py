@@ -27,6 +27,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _REFRESH = 0.3  # seconds
+_QUEUED = 4  # tasks for each processor; a node that finds no task waiting is given up and asked for again
 _REPORT = 0.5
 _ANSWER = 5
 _LISTED = 5
@@ -41,7 +42,8 @@ class RayEngine:
             one on this machine), else one of this machine alone is started. A process that is connected
             already stays so.
         wait: seconds for an address to answer.
-        in_flight: tasks given to the cluster at a time; left out, two for each of its processors.
+        in_flight: tasks given to the cluster at a time; left out, four for each of its
+            processors, so that none of them waits for the next.
         retries: times a task is run again, after its node died or a file could not be read or written.
         threads: of the encoder in each task, which takes one processor.
 
@@ -174,7 +176,7 @@ class _Run:
             raise self._said()
 
     def _most(self) -> int:
-        return self._in_flight or max(2, 2 * int(self._ray.cluster_resources().get("CPU", 1)))
+        return self._in_flight or max(_QUEUED, _QUEUED * int(self._ray.cluster_resources().get("CPU", 1)))
 
     def _result(self, reference: Any) -> Iterator[tuple[Any, Any]]:
         task = self._waiting.pop(reference)
