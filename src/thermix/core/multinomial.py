@@ -78,6 +78,10 @@ class MultinomialCounts:
         del step
         return np.zeros_like(self._anchors[self._start])
 
+    def owed(self, step: int) -> list[int]:
+        """What each source is owed from the segment's start to `step`, exactly, in units of 2^-32."""
+        return self._shares.until(step).expected(self._units)
+
     def coarse_steps(self) -> Ints:
         """Steps of the segment, its start and end among them: those whose counts are known, or few."""
         end = int(self._shares.edges[-1])

@@ -91,7 +91,7 @@ class BalancedCounts:
     ) -> None:
         self._shares = shares
         self._units_per_step = units_per_step
-        self._sources = len(deficits)
+        self._first_deficits = deficits
         self._tree = halve([int(w) for w in shares.weights()], living)
         leaves = self._tree.leaves
         self._budgets = _Budgets.of(self._tree, [budgets[i] for i in leaves])
@@ -112,7 +112,7 @@ class BalancedCounts:
         Cost: a scan of at most 512 runs before each step where anchors lie, else from the last one on;
         about 15 ns a source and run.
         """
-        result = np.zeros((len(steps), self._sources), np.int64)
+        result = np.zeros((len(steps), len(self._first_deficits)), np.int64)
         done = 0
         state = self._recent
         while done < len(steps):
@@ -129,9 +129,18 @@ class BalancedCounts:
     def deficits(self, step: int) -> Ints:
         """(K,) draws owed minus draws so far before `step`, in units of 2^-32."""
         self.at(np.array([step], np.int64))
-        result = np.zeros(self._sources, np.int64)
+        result = np.zeros_like(self._first_deficits)
         result[self._tree.leaves] = self._recent.deficit
         return result
+
+    def owed(self, step: int) -> list[int]:
+        """What each source is owed from the segment's start to `step`, exactly, in units of 2^-32.
+
+        Read off the counts and the deficits, which the same scan makes.
+        """
+        counts, deficits = self.at(np.array([step], np.int64))[0], self.deficits(step)
+        since = deficits - self._first_deficits
+        return [(int(n) << SHARE_BITS) + int(d) for n, d in zip(counts, since, strict=True)]
 
     def coarse_steps(self) -> Ints:
         """Steps of the segment, about every 512 runs, its start and end among them: cheap once scanned."""

@@ -189,6 +189,11 @@ class Shares:
             return self.compute(distinct)[:, inverse]
         return self.compute(runs)
 
+    def until(self, stop: int) -> Shares:
+        """The shares of the steps before `stop`, of which there is one at least."""
+        inside = self.edges[self.edges < stop]
+        return Shares(np.append(inside, stop), self.compute)
+
     def weights(self) -> NDArray[np.int64]:
         """(K,) sums of the shares of about 64 evenly spaced runs, by which the tree halves sources."""
         chosen = np.unique(np.arange(_SAMPLES) * self.runs // _SAMPLES)

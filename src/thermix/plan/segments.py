@@ -55,6 +55,10 @@ class Counts(Protocol):
         """(K,) decisions owed minus made before a step, in units of 2^-32."""
         ...
 
+    def owed(self, step: int) -> list[int]:
+        """K decisions owed from the start to a step after it, in units of 2^-32."""
+        ...
+
     def coarse_steps(self) -> Ints:
         """Steps, start and end among them, whose counts are cheap."""
         ...
@@ -157,16 +161,7 @@ class Segment:
 
     def expected(self) -> list[float]:
         """Draws owed to each source in [start, end), K of them."""
-        edges = self.shares.edges
-        if self.end == edges[-1]:
-            shares = self.shares
-        else:
-            inside = edges[edges < self.end]
-            shares = Shares(np.append(inside, self.end), self.shares.compute)
-        units = self.rules.units_per_step(self.batch_size)
+        if self.end == self.start:
+            return [0.0] * len(self.names)
         scale = self.rules.draws_per_unit(self.batch_size)
-        return (
-            [due * scale / ONE for due in shares.expected(units)]
-            if self.end > self.start
-            else [0.0] * len(self.names)
-        )
+        return [due * scale / ONE for due in self.counter.owed(self.end)]
