@@ -196,6 +196,8 @@ def test_deficits_are_draws_owed_less_draws_made(
             expected = owed[step - case.edges[0]] - (made << 32)
             np.testing.assert_array_equal(counts.deficits(step), expected)
             assert int(expected.sum()) == 0
+            carried = owed[step - case.edges[0]] - case.deficits
+            assert counts.owed(step) == carried.tolist()
 
 
 # ---- What counts must keep
