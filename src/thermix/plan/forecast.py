@@ -109,7 +109,7 @@ def forecast(plan: Plan) -> Forecast:
     and run; then a few thousand runs for each source to find its steps. The length of the plan is free.
     """
     steps = np.unique(np.linspace(0, plan.end - 1, _CURVE_POINTS).astype(np.int64))
-    known = _known_counts(plan)
+    known = _known_counts(plan, steps)
     expected = _expected(plan)
     shares = plan.probabilities(steps)
     return Forecast(
@@ -120,15 +120,16 @@ def forecast(plan: Plan) -> Forecast:
         entropy=np.asarray(entropy(shares)),
         effective_sources=np.asarray(effective_sources(shares)),
         shares=shares,
-        counts=plan.counts(steps),
+        counts=known[1][np.searchsorted(known[0], steps)],
     )
 
 
-def _known_counts(plan: Plan) -> tuple[Ints, Ints]:
-    """Steps all over the plan, its start and end among them, and the counts (S, K) before them."""
+def _known_counts(plan: Plan, wanted: Ints) -> tuple[Ints, Ints]:
+    """Steps all over the plan, its start, its end and those wanted among them, and the counts (S, K) before
+    them: one scan for all that is read off counts."""
     steps = [segment.counter.coarse_steps() for segment in plan.segments]
     inside = [s[s <= segment.end] for s, segment in zip(steps, plan.segments, strict=True)]
-    merged = np.unique(np.concatenate([*inside, [plan.end]]))
+    merged = np.unique(np.concatenate([*inside, wanted, [plan.end]]))
     return merged, plan.counts(merged)
 
 
