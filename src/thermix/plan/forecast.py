@@ -125,8 +125,10 @@ def forecast(plan: Plan) -> Forecast:
 
 
 def _known_counts(plan: Plan, wanted: Ints) -> tuple[Ints, Ints]:
-    """Steps all over the plan, its start, its end and those wanted among them, and the counts (S, K) before
-    them: one scan for all that is read off counts."""
+    """Steps all over the plan, its start, its end and those wanted among them; the counts (S, K) before each.
+
+    One scan, for all that is read off counts.
+    """
     steps = [segment.counter.coarse_steps() for segment in plan.segments]
     inside = [s[s <= segment.end] for s, segment in zip(steps, plan.segments, strict=True)]
     merged = np.unique(np.concatenate([*inside, wanted, [plan.end]]))
