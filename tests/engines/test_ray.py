@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.engines.store import RefusingStore, refusing_store
+from tests.engines.store import RefusingStore, made_bucket, objects_in, refusing_store, say_where
 from tests.engines.test_local import wait_until
 from thermix.engines import Progress, Report, Watcher
 from thermix.errors import DataError, InvalidInput, MissingExtra
@@ -143,10 +143,7 @@ def store() -> Iterator[RefusingStore | None]:
         yield None
         return
     with refusing_store() as made, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", made.url)
-        for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            patch.setenv(key, "test")
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        say_where(made, patch)
         yield made
 
 
