@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.engines.store import RefusingStore, made_bucket, objects_in, refusing_store, say_where
+from tests.engines.store import RefusingStore, refusing_store, say_where
 from tests.engines.test_local import wait_until
 from thermix.engines import Progress, Report, Watcher
 from thermix.errors import DataError, InvalidInput, MissingExtra

@@ -29,6 +29,8 @@ T = TypeVar("T")
 _STORES = ("s3", "s3a", "gs", "gcs", "memory")  # memory: fsspec's own, in this process
 """Where an object is there whole or not at all."""
 
+_FEW = 4
+
 
 class ObjectPlace:
     """A folder of an object store.
@@ -100,8 +102,14 @@ class ObjectPlace:
             side_by_side(lambda file: self._put(file, file.relative_to(here).as_posix()), files)
 
     def read(self, names: Sequence[str]) -> list[bytes | None]:
-        """As `Place.read` says, several at a time."""
-        return side_by_side(self._read, names)
+        """As `Place.read` says, several at a time; of many, those that a listing of their folders has."""
+        if len(names) <= _FEW:
+            return side_by_side(self._read, names)
+        folders = {name.rpartition("/")[0] for name in names}
+        there = {f"{folder}/{name}" for folder in folders for name in self._asked(folder, _sizes)}
+        found = [name for name in names if name in there]
+        texts = dict(zip(found, side_by_side(self._read, found), strict=True))
+        return [texts.get(name) for name in names]
 
     def sizes(self, names: Sequence[str]) -> list[int | None]:
         """As `Place.sizes` says, by one listing."""
@@ -179,12 +187,12 @@ class ObjectPlace:
 
 def _on_store(url: str, action: Callable[[Any, str], T]) -> T:
     store, path = store_to_write(url)
+    store.invalidate_cache()  # fsspec remembers listings, and takes them for what is there
     return action(store, path)
 
 
 def _names(store: Any, path: str) -> list[str]:
     """The first part of each name in a folder; "" where the path is a file's."""
-    store.invalidate_cache()  # fsspec remembers listings
     try:
         found = [str(info["name"]) for info in store.ls(path, detail=True)]
     except FileNotFoundError:
@@ -194,7 +202,6 @@ def _names(store: Any, path: str) -> list[str]:
 
 def _sizes(store: Any, path: str) -> dict[str, int]:
     """The size of each file in a folder and below it, by its path there."""
-    store.invalidate_cache()
     try:
         found = store.find(path, detail=True)
     except FileNotFoundError:
