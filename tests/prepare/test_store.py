@@ -7,14 +7,12 @@ import json
 import signal
 import subprocess
 import sys
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
-from tests.engines.store import RefusingStore, made_bucket, objects_in, refusing_store, say_where
+from tests.engines.store import RefusingStore, objects_in
 from tests.engines.test_local import wait_until
 from thermix.engines import Progress, Watcher
 from thermix.errors import DataError, InvalidInput
@@ -29,29 +27,6 @@ fsspec = pytest.importorskip("fsspec")
 WORK = ".thermix-prepare"
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = 500
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RefusingStore]:
-    with refusing_store() as made, pytest.MonkeyPatch.context() as patch:
-        say_where(made, patch)
-        yield made
-
-
-@pytest.fixture
-def store(server: RefusingStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[RefusingStore]:
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "scratch"))
-    monkeypatch.setattr("tempfile.tempdir", None)
-    (tmp_path / "scratch").mkdir()
-    server.requests.clear()
-    yield server
-    server.every, server.forbidden = 0, set()
-    assert list((tmp_path / "scratch").iterdir()) == [], "files on their way were left behind"
-
-
-@pytest.fixture
-def out(store: RefusingStore) -> str:
-    return f"{made_bucket(f'bucket-{uuid.uuid4().hex}')}/some/shards"
 
 
 @pytest.fixture
@@ -139,7 +114,7 @@ def test_a_stopped_run_does_only_what_is_missing(
     prepared(raw, tmp_path / "local")
     with pytest.raises(Stopped):
         prepared(raw, out, watcher=StopsAfter(5))
-    with pytest.raises(InvalidInput, match=r"some/shards is not prepared to its end\. Run the same"):
+    with pytest.raises(InvalidInput, match=r"some/folder is not prepared to its end\. Run the same"):
         open_source(out, name="web", sequence_length=64)
     written = {name for name in objects_in(out) if name.startswith("shard-")}
     assert {name[6:11] for name in written} == {"00000", "00001", "00002", "00003"}
@@ -222,13 +197,13 @@ def test_a_folder_with_other_objects_is_refused_and_left_alone(
     ):
         prepared(raw, out)
     with pytest.raises(InvalidInput, match=r"^s3://bucket-\w+: it holds other files, such as some; shards"):
-        prepared(raw, out.removesuffix("/some/shards"))
+        prepared(raw, out.removesuffix("/some/folder"))
     assert set(objects_in(out)) == {"deep/thesis.tex"}
 
 
 def test_a_folder_that_a_console_has_made_is_empty(store: RefusingStore, raw: Path, out: str) -> None:
     fsspec.filesystem("s3").call_s3(
-        "put_object", Bucket=out.split("/")[2], Key="some/shards/", Body=b""
+        "put_object", Bucket=out.split("/")[2], Key="some/folder/", Body=b""
     )  # a mark with a name of its own
     assert prepared(raw, out).made
 

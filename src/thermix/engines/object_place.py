@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 from thermix.engines.local_place import writing
 from thermix.engines.object_lock import ObjectLock
@@ -22,7 +22,7 @@ from thermix.errors import InvalidInput, ThermixError
 from thermix.sources.addresses import path_of, protocol_of, shown
 from thermix.sources.stores import Act, is_taken, lacks, patiently, side_by_side, store_to_write
 
-__all__ = ["ObjectPlace"]
+__all__ = ["ObjectPlace", "is_store"]
 
 T = TypeVar("T")
 
@@ -30,6 +30,7 @@ _STORES = ("s3", "s3a", "gs", "gcs", "memory")  # memory: fsspec's own, in this 
 """Where an object is there whole or not at all."""
 
 _FEW = 4
+_READ = 4 << 20  # bytes at a time
 
 
 class ObjectPlace:
@@ -45,7 +46,7 @@ class ObjectPlace:
     """
 
     def __init__(self, url: str, work: str) -> None:
-        if protocol_of(url) not in _STORES:
+        if not is_store(url):
             raise InvalidInput(
                 f"--out: got {shown(url)}; files are written to a folder, or to an object store, in which a "
                 "file is there whole or not at all: s3:// or gs://. Give one of these, and copy them."
@@ -113,8 +114,36 @@ class ObjectPlace:
 
     def sizes(self, names: Sequence[str]) -> list[int | None]:
         """As `Place.sizes` says, by one listing."""
-        listed = self._asked("", _sizes)
+        listed = self.listed()
         return [listed.get(name) for name in names]
+
+    def listed(self) -> dict[str, int]:
+        """The size of every file there, by its path.
+
+        Raises:
+            DataError: the store cannot be asked.
+        """
+        return self._asked("", _sizes)
+
+    def used(self, name: str, use: Callable[[IO[bytes]], T]) -> T | None:
+        """What a function makes of a file, read front to back; None where there is none.
+
+        Args:
+            name: of the file.
+            use: begins anew where the store is cut off.
+
+        Raises:
+            DataError: it cannot be read.
+        """
+
+        def opened(store: Any, path: str) -> T:
+            with store.open(path, "rb", block_size=_READ) as file:
+                return use(file)
+
+        try:
+            return self._asked(name, opened)
+        except FileNotFoundError:
+            return None
 
     def write(self, name: str, content: bytes) -> None:
         """As `Place.write` says."""
@@ -183,6 +212,11 @@ class ObjectPlace:
     def _asked(self, name: str, action: Callable[[Any, str], T], act: Act = "read") -> T:
         url = f"{self._url}/{name}" if name else self._url
         return patiently(partial(_on_store, url, action), shown(url), act=act)
+
+
+def is_store(url: str) -> bool:
+    """Whether it is an address in a store that can be written to."""
+    return protocol_of(url) in _STORES
 
 
 def _on_store(url: str, action: Callable[[Any, str], T]) -> T:
