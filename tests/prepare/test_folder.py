@@ -140,6 +140,12 @@ def test_rows_left_out_will_do_when_they_may_be(tmp_path: Path) -> None:
         record = TaskRecord(shards=[], skipped=2, raw_bytes=9)
         folder.finish_task(0, record, ["a", "b"])
         assert folder.records([0], skip_bad=True) == {0: record}
+        assert folder.records([0], skip_bad=False) == {}
+        (tmp_path / UNFINISHED / "00000.skipped").unlink()
+        assert folder.records([0], skip_bad=True) == {}, "it would not be listed"
+        with pytest.raises(DataError, match=r"00000\.skipped: the list of rows left out is gone"):
+            folder.finish(manifest_of([]), {0: record})
+    assert not (tmp_path / MANIFEST).exists()
 
 
 def test_the_end_leaves_shards_manifest_and_list(tmp_path: Path) -> None:

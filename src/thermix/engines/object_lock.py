@@ -191,13 +191,12 @@ def _age(holder: Holder) -> float:
 
 
 def _machine() -> str:
-    """The running system and the space of its process numbers; the host's name where it says neither."""
-    parts = [socket.gethostname()]
-    with suppress(OSError):
-        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
-    with suppress(OSError):
-        parts.append(os.readlink("/proc/self/ns/pid"))
-    return " ".join(parts)
+    """The running system and the space of its process numbers; where it says neither, its network card."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{socket.gethostname()} {boot} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return f"{socket.gethostname()} {uuid.getnode():x}"
 
 
 def _is_alive(pid: int) -> bool:

@@ -76,7 +76,7 @@ def _check_shards(place: ObjectPlace, manifest: Manifest, show: Callable[[int, i
         for ending, record in ((".bin", shard.bin), (".idx", shard.idx))
     ]
     wrong = _Sums(place, MANIFEST, show).wrong(files)
-    strangers = _strangers(place, files, MANIFEST, lambda path: path.suffix in (".bin", ".npy"))
+    strangers = _strangers(place, files, MANIFEST, _is_shard)
     sound = [s for s in manifest.shards if not {f"{s.name}.bin", f"{s.name}.idx"} & wrong.keys()]
     return Checked(
         shards=len(sound),
@@ -98,6 +98,10 @@ def _check_run(
     items, tokens = (0, 0) if problems else (manifest.items, manifest.tokens)
     sound = len(files) - len(wrong)
     return Checked(sound, items, tokens, sound, problems)
+
+
+def _is_shard(path: PurePosixPath) -> bool:
+    return len(path.parts) == 1 and path.suffix.lower() in (".bin", ".npy")
 
 
 def _strangers(

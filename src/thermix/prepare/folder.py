@@ -17,6 +17,7 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from thermix.engines.folder import TaskFolder
+from thermix.errors import DataError
 from thermix.prepare.job import Job
 from thermix.sources.files import MANIFEST, UNFINISHED
 from thermix.sources.manifest import Manifest, ShardRecord, canonical_json, parse_manifest
@@ -78,7 +79,11 @@ class OutputFolder(TaskFolder[Job, TaskRecord]):
         Raises:
             DataError: the folder cannot be read.
         """
-        return {task: record for task, record in self.kept(tasks).items() if skip_bad or not record.skipped}
+        kept = self.kept(tasks)
+        left_out = [task for task, record in kept.items() if record.skipped]
+        lists = self.place.sizes([self._skipped_name(task) for task in left_out]) if left_out else []
+        unfit = {task for task, size in zip(left_out, lists, strict=True) if size is None or not skip_bad}
+        return {task: record for task, record in kept.items() if task not in unfit}
 
     def shards_draft(self, task: int) -> AbstractContextManager[Path]:
         """A folder for the shards of a task, as `TaskFolder.draft`."""
@@ -107,10 +112,19 @@ class OutputFolder(TaskFolder[Job, TaskRecord]):
         """
         lists = [self._skipped_name(task) for task in sorted(records) if records[task].skipped]
         if lists:
-            self.place.write(SKIPPED, b"".join(text or b"" for text in self.place.read(lists)))
+            self.place.write(SKIPPED, b"".join(self._lists(lists)))
         self.place.confirm()
         self.place.write(MANIFEST, canonical_json(manifest))
         self.place.clear()
+
+    def _lists(self, names: Sequence[str]) -> Iterator[bytes]:
+        for name, text in zip(names, self.place.read(names), strict=True):
+            if text is None:
+                raise DataError(
+                    f"{self.place}/{name}: the list of rows left out is gone, as when another run has ended "
+                    "here. Run the same command again."
+                )
+            yield text
 
     def _skipped_name(self, task: int) -> str:
         return f"{self.work}/{task:05d}.skipped"
