@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Thermix
+from tests.engines.store import RefusingStore
 from thermix import load_plan
 
 MIX = """\
@@ -66,6 +67,28 @@ def test_json_has_the_exact_values(thermix: Thermix, mix: str) -> None:
     assert (record["steps"], record["items"], record["tokens"]) == ([0, 5], 20, 160)
     assert (record["files"], record["spans"], record["spans_done_before"]) == (4, 2, 0)
     assert record["bytes"] == sum(file.stat().st_size for file in Path("run").glob("rank-*/train-*"))
+
+
+@pytest.mark.slow
+def test_a_run_goes_to_an_object_store_and_is_checked_there(
+    thermix: Thermix, mix: str, store: RefusingStore, out: str
+) -> None:
+    words = ("materialize", mix, "--out", out, "--format", "bin", "--processes", "1")
+    ran = thermix(*words)
+    assert (ran.status, ran.err) == (0, "")
+    assert unwrapped(ran.out) == f"{out}: steps 0 to 12, 43 items, 344 tokens, 2 files"
+    assert unwrapped(thermix(*words).out).startswith(f"{out}: it was materialized already: steps 0 to 12")
+    assert json.loads(thermix(*words, "--json").out)["folder"] == out
+    found = thermix("check", out)
+    assert unwrapped(found.out) == f"{out}: 2 sound shards, 43 documents, 344 tokens, 2 checksums agree"
+    assert not Path("s3:").exists()
+    refused = thermix("check", "s3://no-such-bucket/run")
+    assert refused.status == 2
+    assert "no manifest lies there" in refused.err
+
+
+def unwrapped(text: str) -> str:
+    return " ".join(text.split())
 
 
 def test_a_damaged_file_is_found_by_check(thermix: Thermix, mix: str) -> None:

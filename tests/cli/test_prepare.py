@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Thermix
+from tests.engines.store import RefusingStore
 from thermix.sources.manifest import read_manifest
 
 MIX = """\
@@ -48,6 +49,20 @@ def test_files_become_shards(thermix: Thermix, raw: Path) -> None:
     ran = thermix(*words)
     assert ran == (0, f"shards: 1 shard, 30 documents, {tokens_of('web')} tokens of uint16\n", "")
     assert thermix(*words).out.startswith("shards: it was prepared already: 1 shard, 30 documents")
+
+
+@pytest.mark.slow
+def test_files_become_shards_in_an_object_store(
+    thermix: Thermix, raw: Path, store: RefusingStore, out: str
+) -> None:
+    ran = thermix("prepare", "raw/web.jsonl", "--tokenizer", "bytes", "--out", out)
+    assert (ran.status, ran.err) == (0, "")
+    said = " ".join(ran.out.split())
+    assert said == f"{out}: 1 shard, 30 documents, {tokens_of('web')} tokens of uint16"
+    found = thermix("check", out, "--json")
+    (record,) = json.loads(found.out)["folders"]
+    assert (record["path"], record["shards"], record["checksums"]) == (out, 1, 2)
+    assert not Path("s3:").exists()
 
 
 def test_json_says_what_was_made(thermix: Thermix, raw: Path) -> None:

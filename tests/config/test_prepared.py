@@ -152,6 +152,10 @@ def test_a_tokenizer_beside_the_file_is_found_from_anywhere(folder: Path) -> Non
             TOP.replace("tokenizer: bytes", "end_of_document: '0'"),
             "end_of_document: got it without a tokenizer",
         ),
+        (
+            f"{TOP}prepared: s3://bucket/prepared\n",
+            r"prepared: got s3://bucket/prepared, an address; .* thermix prepare RAW --out ADDRESS",
+        ),
         (TOP.replace("bytes", "''"), 'tokenizer: got ""; it must not be empty'),
     ],
 )

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.engines.store import RefusingStore, refusing_store
+from tests.engines.store import RefusingStore, made_bucket, objects_in, refusing_store, say_where
 from tests.engines.test_local import wait_until
 from thermix.engines import Progress, Report, Watcher
 from thermix.errors import DataError, InvalidInput, MissingExtra
@@ -143,10 +143,7 @@ def store() -> Iterator[RefusingStore | None]:
         yield None
         return
     with refusing_store() as made, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", made.url)
-        for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            patch.setenv(key, "test")
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        say_where(made, patch)
         yield made
 
 
@@ -156,7 +153,7 @@ def cluster(store: RefusingStore | None) -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ["PYTHONPATH"] = str(ROOT)  # the tasks of this file
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "src")])  # the tasks of this file
     made: Any = Cluster(
         initialize_head=True,
         head_node_args={"num_cpus": 1, "include_dashboard": False, "object_store_memory": STORE},
@@ -330,6 +327,54 @@ class TestOnACluster:
         ]
         assert shards[0] == shards[1] == shards[2]
         assert len(shards[0]) > 8
+
+    def test_shards_and_runs_go_to_a_store_that_refuses_every_tenth_request(
+        self, cluster: Any, store: RefusingStore | None, tmp_path: Path
+    ) -> None:
+        if store is None:
+            pytest.skip("needs moto and s3fs")
+        from tests.materialize.test_run import opened
+        from thermix.materialize.run import materialize
+
+        raw, bucket = write_raw(tmp_path / "raw.jsonl", 1_000), made_bucket("written-to")
+        plan, sources = opened(tmp_path, steps=30)
+        refused = store.refused
+        for shards, run, engine in (
+            (tmp_path / "shards-here", tmp_path / "run-here", None),
+            (f"{bucket}/shards", f"{bucket}/run", self.engine(cluster)),
+        ):
+            prepare([str(raw)], shards, tokenizer="bytes", split_bytes=16_384, engine=engine, processes=1)
+            materialize(plan, sources, run, layout="bin", steps_per_file=4, engine=engine, processes=1)
+            store.every = 10
+        store.every = 0
+        assert store.refused - refused >= 10, "it hardly refused anything: the test shows nothing"
+        assert objects_in(f"{bucket}/shards") == content(tmp_path / "shards-here")
+        assert objects_in(f"{bucket}/run") == content(tmp_path / "run-here")
+
+    def test_a_killed_driver_is_started_again_to_the_same_bytes_in_a_store(
+        self, cluster: Any, store: RefusingStore | None, tmp_path: Path
+    ) -> None:
+        if store is None:
+            pytest.skip("needs moto and s3fs")
+        import fsspec
+
+        raw, out = write_raw(tmp_path / "raw.jsonl", 1_000), f"{made_bucket('killed')}/shards"
+        prepare([str(raw)], tmp_path / "whole", tokenizer="bytes", split_bytes=8192, processes=1)
+        (tmp_path / "driver.py").write_text(DRIVER)
+        words = [sys.executable, str(tmp_path / "driver.py"), str(raw), out, cluster.address]
+        driver, objects = subprocess.Popen(words), fsspec.filesystem("s3")
+
+        def records() -> int:
+            objects.invalidate_cache()
+            return len(objects.glob(f"{out}/.thermix-prepare/0*.json"))
+
+        wait_until(lambda: records() >= 3 or driver.poll() is not None)
+        assert driver.poll() is None, "it was done before it could be killed"
+        driver.send_signal(signal.SIGKILL)
+        driver.wait()
+        assert "manifest.json" not in objects_in(out)
+        subprocess.run(words, check=True, timeout=120)
+        assert objects_in(out) == content(tmp_path / "whole")
 
     def test_a_killed_driver_is_started_again_to_the_same_bytes(self, cluster: Any, tmp_path: Path) -> None:
         raw = write_raw(tmp_path / "raw.jsonl", 3_000)

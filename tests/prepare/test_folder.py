@@ -99,7 +99,7 @@ def test_a_folder_with_other_files_is_refused_and_left_alone(tmp_path: Path) -> 
 
 def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("")
-    with pytest.raises(InvalidInput, match="it is a file; shards go into a folder"):
+    with pytest.raises(InvalidInput, match="it is a file, and a folder is due there"):
         hold(tmp_path / "out", JOB)
 
 
@@ -108,7 +108,7 @@ def test_a_finished_task_is_known_again(tmp_path: Path) -> None:
     with folder.held(JOB):
         record = TaskRecord(shards=[shard_at(tmp_path, "shard-00000-000")], skipped=0, raw_bytes=9)
         folder.finish_task(0, record, [])
-        assert folder.record(0, skip_bad=False) == record
+        assert folder.records([0, 1], skip_bad=False) == {0: record}
 
 
 @pytest.mark.parametrize("damage", ["bin gone", "idx short", "record cut", "rows left out"])
@@ -126,7 +126,9 @@ def test_what_is_not_whole_is_done_again_and_cleared_away(tmp_path: Path, damage
         elif damage == "record cut":
             file = tmp_path / UNFINISHED / "00000.json"
             file.write_bytes(file.read_bytes()[:-5])
-        assert folder.record(0, skip_bad=False) is None
+        assert folder.records([0, 1], skip_bad=False) == {}
+        with folder.shards_draft(0) as here:
+            assert here == tmp_path
         left = {child.name for child in tmp_path.iterdir()} - {UNFINISHED}
         assert left == {f"{other.name}.bin", f"{other.name}.idx"}
         assert not list((tmp_path / UNFINISHED).glob("00000.*"))
@@ -137,16 +139,26 @@ def test_rows_left_out_will_do_when_they_may_be(tmp_path: Path) -> None:
     with folder.held(JOB):
         record = TaskRecord(shards=[], skipped=2, raw_bytes=9)
         folder.finish_task(0, record, ["a", "b"])
-        assert folder.record(0, skip_bad=True) == record
+        assert folder.records([0], skip_bad=True) == {0: record}
+        assert folder.records([0], skip_bad=False) == {}
+        (tmp_path / UNFINISHED / "00000.skipped").unlink()
+        assert folder.records([0], skip_bad=True) == {}, "it would not be listed"
+        with pytest.raises(DataError, match=r"00000\.skipped: the list of rows left out is gone"):
+            folder.finish(manifest_of([]), {0: record})
+    assert not (tmp_path / MANIFEST).exists()
 
 
 def test_the_end_leaves_shards_manifest_and_list(tmp_path: Path) -> None:
     folder = OutputFolder(tmp_path)
     with folder.held(JOB):
         shard = shard_at(tmp_path, "shard-00001-000")
-        folder.finish_task(0, TaskRecord(shards=[], skipped=1, raw_bytes=1), ["first"])
-        folder.finish_task(1, TaskRecord(shards=[shard], skipped=1, raw_bytes=1), ["second"])
-        folder.finish(manifest_of([shard]), 2)
+        records = {
+            0: TaskRecord(shards=[], skipped=1, raw_bytes=1),
+            1: TaskRecord(shards=[shard], skipped=1, raw_bytes=1),
+        }
+        folder.finish_task(0, records[0], ["first"])
+        folder.finish_task(1, records[1], ["second"])
+        folder.finish(manifest_of([shard]), records)
     assert {child.name for child in tmp_path.iterdir()} == {
         "shard-00001-000.bin",
         "shard-00001-000.idx",

@@ -304,10 +304,20 @@ def test_two_runs_at_once_are_one_and_a_refusal(raw: Path, tmp_path: Path) -> No
     assert documents_in(tmp_path / "out") == [text.encode() for text in TEXTS]
 
 
-@pytest.mark.parametrize("out", ["s3://bucket/shards", Path("gs://bucket/shards")])
-def test_an_address_is_no_folder_to_write_to(raw: Path, out: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("out", "said"),
+    [
+        (Path("gs://bucket/shards"), "got 'gs:/bucket/shards'; an address is text, and has two slashes"),
+        ("https://host/shards", r"got https://host/shards; files are written to a folder, or to an object"),
+        ("file:///shards", "got file:///shards; files are written to a folder"),
+        ("s3://", "got s3://, without a bucket"),
+    ],
+)
+def test_an_address_that_cannot_be_written_to_is_refused(
+    raw: Path, out: Any, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(raw.parent)
-    with pytest.raises(InvalidInput, match=r"it is an address; .*copy it afterwards, manifest\.json last"):
+    with pytest.raises(InvalidInput, match=f"^--out: {said}"):
         prepare([str(raw)], out, tokenizer="bytes", processes=1)
     assert [file.name for file in raw.parent.iterdir()] == [raw.name]
 

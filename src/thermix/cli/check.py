@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,9 +15,11 @@ __all__ = ["check"]
 
 def check(
     shards: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
-            metavar="SHARDS...", help="Folders of shards, or .bin and .npy files.", show_default=False
+            metavar="SHARDS...",
+            help="Folders of shards, also s3://BUCKET/FOLDER, or .bin and .npy files.",
+            show_default=False,
         ),
     ],
     dtype: Annotated[
@@ -35,14 +37,11 @@ def check(
     from thermix.cli.output import Output, print_json
     from thermix.cli.progress import bytes_bar
     from thermix.errors import DataError
-    from thermix.materialize.check import check_materialization
-    from thermix.prepare.check import check_shards
 
     found: dict[str, Checked] = {}
     for path in shards:
         with bytes_bar(f"checking {path}") as show:
-            checked = check_materialization(path, show=show)
-            found[str(path)] = checked or check_shards(path, dtype=dtype, show=show)
+            found[path] = _checked(path, dtype, show)
     problems = [problem for checked in found.values() for problem in checked.problems]
     if json:
         print_json({"folders": [{"path": path, **checked._asdict()} for path, checked in found.items()]})
@@ -50,6 +49,17 @@ def check(
         Output().lines(f"{path}: {_summary(checked)}" for path, checked in found.items())
     if problems:
         raise DataError("\n".join(problems))
+
+
+def _checked(path: str, dtype: str | None, show: Callable[[int, int], None]) -> Checked:
+    from thermix.materialize.check import check_materialization
+    from thermix.materialize.check_remote import check_remote
+    from thermix.prepare.check import check_shards
+    from thermix.sources.files import is_remote
+
+    if is_remote(path):
+        return check_remote(path, show=show)
+    return check_materialization(path, show=show) or check_shards(path, dtype=dtype, show=show)
 
 
 def _summary(checked: Checked) -> str:

@@ -20,7 +20,10 @@ def materialize(
     config: Annotated[
         Path, typer.Argument(metavar="CONFIG", help="A configuration, such as mix.yaml.", show_default=False)
     ],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the files.", show_default=False)],
+    out: Annotated[
+        str,
+        typer.Option(metavar="DIR", help="Folder for the files, or s3://BUCKET/FOLDER.", show_default=False),
+    ],
     format: Annotated[
         str,
         typer.Option(metavar="F", help="jsonl, parquet, or bin (token sequences).", show_default=False),
@@ -58,7 +61,7 @@ def materialize(
     document. After a crash the same command goes on where it was, to the same bytes.
     """
     from thermix.cli.engines import chosen_engine
-    from thermix.cli.output import Output, print_json, whole
+    from thermix.cli.output import Output, print_json, shown_path, whole
     from thermix.cli.progress import ItemsBar
     from thermix.config import load
     from thermix.materialize.run import materialize as run
@@ -74,7 +77,7 @@ def materialize(
     with ExitStack() as opened:
         for source in sources.values():
             opened.enter_context(source)
-        bar = opened.enter_context(ItemsBar(str(out)))
+        bar = opened.enter_context(ItemsBar(shown_path(out)))
         done = run(plan, sources, out, layout=format, start=start, stop=stop, watcher=bar, **options)  # type: ignore[arg-type]
     if json:
         print_json(_record(out, done))
@@ -94,7 +97,7 @@ def _span(text: str) -> tuple[int, int | None]:
         ) from None
 
 
-def _summary(out: Path, done: Materialized) -> str:
+def _summary(out: str, done: Materialized) -> str:
     from thermix.cli.output import counted, shown_path
 
     manifest = done.manifest
@@ -110,10 +113,10 @@ def _summary(out: Path, done: Materialized) -> str:
     return f"{shown_path(out)}: {what}"
 
 
-def _record(out: Path, done: Materialized) -> dict[str, Any]:
+def _record(out: str, done: Materialized) -> dict[str, Any]:
     manifest = done.manifest
     return {
-        "folder": str(out),
+        "folder": out,
         "fingerprint": manifest.job.fingerprint,
         "steps": [manifest.job.start, manifest.job.stop],
         "format": manifest.job.layout,

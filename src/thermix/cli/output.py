@@ -38,7 +38,15 @@ def counted(number: int, noun: str) -> str:
 
 
 def shown_path(path: str | os.PathLike[str]) -> str:
-    """A path as a person would type it here: relative where it lies below the current folder."""
+    """A path as a person would type it here: relative where it lies below the current folder.
+
+    An address is shown without secrets.
+    """
+    from thermix.sources.addresses import shown
+    from thermix.sources.files import is_remote
+
+    if is_remote(path):
+        return shown(str(path))
     absolute, here = os.path.abspath(path), os.path.join(os.getcwd(), "")
     return absolute.removeprefix(here) if absolute.startswith(here) else os.fspath(path)
 

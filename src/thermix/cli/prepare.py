@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -35,7 +34,8 @@ def prepare(
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder for the shards.", show_default=False)
+        str | None,
+        typer.Option(metavar="DIR", help="Folder for the shards, or s3://BUCKET/FOLDER.", show_default=False),
     ] = None,
     field: Annotated[
         str | None, typer.Option(metavar="NAME", help="Field of a row that holds its text. [default: text]")
@@ -110,8 +110,9 @@ def _is_config(inputs: Sequence[str]) -> bool:
 
 
 def _one(
-    inputs: Sequence[str], tokenizer: str | None, out: Path | None, field: str | None, options: dict[str, Any]
+    inputs: Sequence[str], tokenizer: str | None, out: str | None, field: str | None, options: dict[str, Any]
 ) -> tuple[str, Prepared]:
+    from thermix.cli.output import shown_path
     from thermix.cli.progress import PrepareBar
     from thermix.prepare.run import prepare as run
 
@@ -121,12 +122,12 @@ def _one(
             f"{missing}: it is needed to prepare files. For example: thermix prepare {inputs[0]} "
             f"--tokenizer {tokenizer or 'bytes'} --out {out or 'shards'}"
         )
-    with PrepareBar(str(out)) as bar:
-        return str(out), run(inputs, out, tokenizer=tokenizer, field=field or _FIELD, watcher=bar, **options)
+    with PrepareBar(shown_path(out)) as bar:
+        return out, run(inputs, out, tokenizer=tokenizer, field=field or _FIELD, watcher=bar, **options)
 
 
 def _config_sources(
-    config: str, tokenizer: str | None, out: Path | None, field: str | None, options: dict[str, Any]
+    config: str, tokenizer: str | None, out: str | None, field: str | None, options: dict[str, Any]
 ) -> Iterator[tuple[str, Prepared]]:
     from thermix.cli.progress import PrepareBar
     from thermix.config import read_raw

@@ -30,6 +30,11 @@ def check_together(config: ConfigModel, place: Place) -> None:
 def _problems(config: ConfigModel, place: Place) -> Iterator[ConfigError]:
     yield from _clock_problems(config, config.sequence_length, place)
     yield from _tokenizer_problems(config, place)
+    if "://" in (config.prepared or ""):
+        yield (place / "prepared").error(
+            f": got {config.prepared}, an address; the shards of a configuration lie in a folder. Prepare "
+            "each source by itself, thermix prepare RAW --out ADDRESS, and give the address as its path."
+        )
     for name, source in config.sources.items():
         yield from _both_problems(source, place / "sources" / name)
         yield from check_sizes(

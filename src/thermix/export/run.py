@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from thermix.config import read_config
-from thermix.engines.folder import refuse_address, write_whole, writing
+from thermix.engines.local_place import write_whole, writing
 from thermix.errors import InvalidInput
 from thermix.export.distance import Distance, distance_of
 from thermix.export.energon import ENERGON
@@ -35,6 +36,7 @@ DISTANCE = "distance.json"
 """File beside the trainer's: how far it is from the plan."""
 
 _MOST_STAGES = 1 << 8
+_ADDRESS = re.compile("[A-Za-z][A-Za-z0-9+.-]+:/")  # C:/ is a drive
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def export(
         ConfigError, DataError, MissingExtra: as for `thermix.load_plan`.
     """
     check_choice("to", to, tuple(TRAINERS))
-    refuse_address(out)
+    _refuse_address(out)
     most = checked_whole("stages", stages, 1, _MOST_STAGES)
     said = read_config(config)
     plan, trainer = said.plan, TRAINERS[to]
@@ -99,6 +101,15 @@ def export(
     record = json.dumps(export_record(exported), ensure_ascii=False, indent=1) + "\n"
     _write(Path(out), {**exported.files, DISTANCE: record})
     return exported
+
+
+def _refuse_address(out: str | os.PathLike[str]) -> None:
+    """Refuse an address, also as `Path` writes it, with one slash: a folder of that name is not meant."""
+    if _ADDRESS.match(os.fspath(out)):
+        raise InvalidInput(
+            f"{out}: it is an address; an export is a few small files, written to a folder. Give a folder as "
+            "--out, and copy it."
+        )
 
 
 def export_record(exported: Exported) -> dict[str, Any]:

@@ -13,18 +13,27 @@ own, where no reader of data takes them for data.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import ClassVar
 
 from pydantic import ValidationError
 
-from thermix.engines.folder import TaskFolder, write_whole, writing
+from thermix.engines.folder import TaskFolder
 from thermix.errors import DataError
 from thermix.materialize.job import Materialization, MaterializeJob, SpanRecord
 from thermix.sources.files import MANIFEST, MATERIALIZING
 from thermix.sources.manifest import canonical_json
 
-__all__ = ["ABOUT", "PLAN", "MaterializeFolder", "rank_folder", "read_materialization", "span_name"]
+__all__ = [
+    "ABOUT",
+    "PLAN",
+    "MaterializeFolder",
+    "parse_materialization",
+    "rank_folder",
+    "read_materialization",
+    "span_name",
+]
 
 ABOUT = "about"
 PLAN = "plan.json"
@@ -34,7 +43,7 @@ class MaterializeFolder(TaskFolder[MaterializeJob, SpanRecord]):
     """A folder that a mixed run is being written to.
 
     Args:
-        path: of the folder.
+        path: of the folder, or its address.
     """
 
     verb: ClassVar[str] = "materialize"
@@ -50,18 +59,19 @@ class MaterializeFolder(TaskFolder[MaterializeJob, SpanRecord]):
         for file in record.files:
             yield file.name, file.bytes
 
-    def remains_of(self, task: int) -> Iterator[Path]:
-        """Nothing by number alone: a task removes what has its own name."""
-        return iter(())
+    def finished(self) -> Materialization | None:
+        """The manifest, where the folder is whole."""
+        (text,) = self.place.read([self.manifest])
+        return None if text is None else parse_materialization(text, f"{self.place}/{self.manifest}")
 
-    def begun(self, name: str) -> list[Path]:
-        """All that a task may have left of the file it writes, temporary names included.
+    def span_draft(self, task: int, name: str) -> AbstractContextManager[Path]:
+        """A folder for the files of a span, as `TaskFolder.draft`.
 
         Args:
-            name: of the file, without its ending.
+            task: its number.
+            name: of its files, without their ending.
         """
-        folder = (self.path / name).parent
-        return sorted(folder.glob(f"{Path(name).name}.*")) if folder.is_dir() else []
+        return self.draft(task, f"{name}.")
 
     def finish(self, whole: Materialization, ranks: list[Materialization]) -> None:
         """Write the manifests, that of the whole last, then remove the records.
@@ -69,17 +79,13 @@ class MaterializeFolder(TaskFolder[MaterializeJob, SpanRecord]):
         Raises:
             DataError: they cannot be written.
         """
+        self.place.confirm()
         for manifest in ranks:
             assert manifest.rank is not None, "manifests of ranks have one"
-            self._write_about(self.path / rank_folder(manifest.rank, manifest.job.ranks), manifest)
-        self._write_about(self.path, whole)
-        self.clear_work()
-
-    def _write_about(self, folder: Path, manifest: Materialization) -> None:
-        about = folder / ABOUT
-        with writing(about):
-            about.mkdir(parents=True, exist_ok=True)
-        write_whole(about / MANIFEST, canonical_json(manifest))
+            folder = rank_folder(manifest.rank, manifest.job.ranks)
+            self.place.write(f"{folder}/{self.manifest}", canonical_json(manifest))
+        self.place.write(self.manifest, canonical_json(whole))
+        self.place.clear()
 
 
 def rank_folder(rank: int, ranks: int) -> str:
@@ -106,12 +112,25 @@ def read_materialization(folder: Path) -> Materialization | None:
         return None
     except OSError as error:
         raise DataError(f"{path}: it cannot be read: {error.strerror}. Check its permissions.") from error
+    return parse_materialization(text, str(path))
+
+
+def parse_materialization(text: bytes, where: str) -> Materialization:
+    """A manifest as it was written.
+
+    Args:
+        text: of the file.
+        where: it lies, for errors.
+
+    Raises:
+        DataError: it is none of thermix.
+    """
     try:
         return Materialization.model_validate_json(text)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(map(str, first["loc"])) or f"byte 0 of {len(text)}"
         raise DataError(
-            f"{path}: {key}: {first['msg']}; it is as thermix materialize wrote it. "
+            f"{where}: {key}: {first['msg']}; it is as thermix materialize wrote it. "
             "Materialize again, into another folder."
         ) from error

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import os
 import pickle
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from thermix.engines import Engine, Progress, Watcher
-from thermix.engines.folder import writing
 from thermix.engines.local import LocalEngine
+from thermix.engines.places import Room
 from thermix.errors import DataError, InvalidInput, OutOfRange
-from thermix.materialize.folder import ABOUT, PLAN, MaterializeFolder, read_materialization, span_name
+from thermix.materialize.folder import ABOUT, PLAN, MaterializeFolder, span_name
 from thermix.materialize.job import FORMATS, Format, Materialization, MaterializeJob, SpanRecord
 from thermix.materialize.lines import contents_of, json_lines
 from thermix.materialize.task import Span, forget_runs, write_span
@@ -73,7 +71,7 @@ def materialize(
     Args:
         plan: what the batches are.
         sources: by name, open; they stay the caller's to close. They must pickle.
-        out: the folder; made if need be.
+        out: the folder, made if need be; or its address in an object store, such as "s3://bucket/run".
         layout: "jsonl", the lines of `thermix stream`; "parquet"; "bin", token sequences as Megatron-LM's
             `.bin` and `.idx`, one sequence a document.
         start: the first step.
@@ -118,15 +116,20 @@ def materialize(
         sources={name: source.fingerprint for name, source in sources.items()},
     )
     folder = MaterializeFolder(out)
-    done = read_materialization(folder.path)
+    done = folder.finished()
     if done is not None:
         folder.refuse_other(done.job, job)
         return Materialized(done, 0, len(done.spans))
     spans = _spans(plan, sources, folder, job, schema)
     with folder.held(job):
         try:
-            each = _bytes_of_item(plan, sources, job)
-            return _to_the_end(plan, folder, job, spans, each, watch, engine or LocalEngine(workers, 1))
+            records = folder.kept([span.number for span in spans])
+            left = _items_before(plan, job.stop) - _items_before(plan, job.start)
+            left -= _progress_of(records.values()).documents
+            need = int(left * _bytes_of_item(plan, sources, job))
+            room = folder.place.room(need, len(spans) - len(records), 0 if engine else workers)
+            _check_room(room, job, watch)
+            return _to_the_end(plan, folder, job, spans, records, watch, engine or LocalEngine(workers, 1))
         finally:
             forget_runs()
 
@@ -204,7 +207,7 @@ def _spans(
             stop=min(first + job.steps_per_file, job.stop),
             rank=rank or 0,
             ranks=job.ranks or 1,
-            folder=str(folder.path.absolute()),
+            folder=folder.place.address,
             layout=job.layout,
             dtype=job.dtype,
             columns=columns,
@@ -227,27 +230,24 @@ def _to_the_end(
     folder: MaterializeFolder,
     job: MaterializeJob,
     spans: Sequence[Span],
-    each_bytes: float,
+    records: dict[int, SpanRecord],
     watch: Watcher,
     engine: Engine,
 ) -> Materialized:
     """Do what is still to be done, and write the manifests; the folder is held."""
-    found = {span.number: folder.kept(span.number) for span in spans}
-    records = {number: record for number, record in found.items() if record is not None}
     todo = [span for span in spans if span.number not in records]
     before = _progress_of(records.values())
-    total = int(_items_before(plan, job.stop) - _items_before(plan, job.start))
-    _check_room(folder.path, job, total - before.documents, each_bytes, watch)
-    with writing(folder.path / ABOUT):
-        (folder.path / ABOUT).mkdir(exist_ok=True)
-    plan.save(folder.path / ABOUT / PLAN)
-    watch.begin(total, before)
+    with folder.place.draft([]) as here:
+        (here / ABOUT).mkdir(exist_ok=True)
+        plan.save(here / ABOUT / PLAN)
+    watch.begin(_items_before(plan, job.stop) - _items_before(plan, job.start), before)
 
     def show(done: Progress) -> None:
         watch.show(Progress(*(a + b for a, b in zip(before, done, strict=True))))
 
     for span, record in engine.run(write_span, todo, show):
         records[span.number] = record
+        folder.place.confirm()
     whole = _manifest(job, None, [records[span.number] for span in spans])
     each = len(spans) // max(1, job.ranks)
     ranks = [
@@ -271,16 +271,14 @@ def _progress_of(records: Iterable[SpanRecord]) -> Progress:
     return Progress(items, tokens, size)
 
 
-def _check_room(folder: Path, job: MaterializeJob, items: int, each: float, watch: Watcher) -> None:
+def _check_room(room: Room, job: MaterializeJob, watch: Watcher) -> None:
     """Refuse a disk too small for what is to be written: exactly for `.bin`, by a sample for lines."""
-    need, free = int(items * each), shutil.disk_usage(folder).free
+    need, free, where, fate, instead = room
     exact = job.layout == "bin"
     about = "" if exact else "about "
-    said = f"{folder}: {about}{need:,} bytes are still to be written, and its disk has {free:,} free."
+    said = f"{where}: {about}{need:,} bytes {fate}, and its disk has {free:,} free."
     if need > free * (1 if exact else _SURELY):
-        raise DataError(
-            f"{said} Free {need - free:,} more, write fewer steps (--steps), or give another --out."
-        )
+        raise DataError(f"{said} Free {need - free:,} more, write fewer steps (--steps), or {instead}.")
     if need > free:
         watch.notice(said)
 

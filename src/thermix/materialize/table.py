@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from thermix.engines.folder import writing
+from thermix.engines.local_place import writing
 from thermix.errors import DataError, MissingExtra
 from thermix.materialize.writers import WholeFile
 from thermix.sources.base import ItemSource

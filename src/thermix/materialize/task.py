@@ -7,16 +7,17 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from thermix.engines import Report
-from thermix.engines.folder import writing
 from thermix.materialize.folder import MaterializeFolder
 from thermix.materialize.job import Format, SpanFile, SpanRecord
 from thermix.materialize.lines import contents_of
 from thermix.materialize.writers import LineWriter, SpanWriter, WindowWriter
 from thermix.plan.plan import Plan
 from thermix.sources.base import ItemSource
+from thermix.sources.files import is_remote
 from thermix.sources.reader import BatchReader, DeliveredBatch
 
 __all__ = ["Span", "forget_runs", "write_span"]
@@ -32,7 +33,7 @@ class Span:
         start, stop: steps [start, stop).
         rank: whose share it is, of `ranks`; (0, 1) for whole batches.
         ranks: how many there are.
-        folder: that is written to.
+        folder: that is written to, or its address.
         layout: of the file.
         dtype: of a token; "" for documents.
         columns: of Parquet, serialised; else empty.
@@ -61,8 +62,8 @@ class Span:
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """What it reads, and the folder it writes to."""
-        return (*self.reads, self.folder)
+        """What it reads, and the folder it writes to, but for a remote one."""
+        return self.reads if is_remote(self.folder) else (*self.reads, self.folder)
 
 
 def write_span(span: Span, report: Report) -> SpanRecord:
@@ -76,25 +77,23 @@ def write_span(span: Span, report: Report) -> SpanRecord:
         DataError: an item is damaged, or the folder cannot be written.
     """
     folder = MaterializeFolder(span.folder)
-    with writing(folder.path), folder.lock_of(span.number):
-        done = folder.kept(span.number)
-        if done is not None:
-            return done
-        for file in folder.begun(span.name):
-            file.unlink()
-        folder.remove_remains(span.number)
-        (folder.path / span.name).parent.mkdir(exist_ok=True)
-        record = _written(span, folder, report)
+    with folder.place.alone(span.number):
+        done = folder.kept([span.number])
+        if done:
+            return done[span.number]
+        with folder.span_draft(span.number, span.name) as here:
+            (here / span.name).parent.mkdir(exist_ok=True)
+            record = _written(span, here, report)
         folder.write_record(span.number, record)
         return record
 
 
-def _written(span: Span, folder: MaterializeFolder, report: Report) -> SpanRecord:
+def _written(span: Span, here: Path, report: Report) -> SpanRecord:
     plan, sources = opened_run(span.run)
     reader = BatchReader(
         plan, sources, rank=span.rank, world_size=span.ranks, dtype="int64" if not span.dtype else _kind(span)
     )
-    writer = _writer(span, folder, plan, sources)
+    writer = _writer(span, here / span.name, plan, sources)
     items = tokens = 0
     try:
         with closing(reader.batches(span.start, span.stop, threads=1)) as batches:
@@ -108,7 +107,7 @@ def _written(span: Span, folder: MaterializeFolder, report: Report) -> SpanRecor
         writer.discard()
         raise
     files = [
-        SpanFile(name=path.relative_to(folder.path).as_posix(), bytes=found.bytes, sha256=found.sha256)
+        SpanFile(name=path.relative_to(here).as_posix(), bytes=found.bytes, sha256=found.sha256)
         for path, found in written
     ]
     report(0, 0, sum(file.bytes for file in files))
@@ -124,10 +123,7 @@ def _tokens(batch: DeliveredBatch) -> int:
     return 0 if isinstance(rows, list) else int(rows.size)
 
 
-def _writer(
-    span: Span, folder: MaterializeFolder, plan: Plan, sources: Mapping[str, ItemSource]
-) -> SpanWriter:
-    path = folder.path / span.name
+def _writer(span: Span, path: Path, plan: Plan, sources: Mapping[str, ItemSource]) -> SpanWriter:
     if span.layout == "bin":
         return WindowWriter(path, span.dtype)
     if span.layout == "jsonl":

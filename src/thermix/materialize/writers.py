@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 
-from thermix.engines.folder import writing
+from thermix.engines.local_place import writing
 from thermix.materialize.digest import SideDigest
 from thermix.materialize.lines import Content, json_lines
 from thermix.sources.manifest import FileRecord

@@ -9,18 +9,20 @@ DIR/manifest.json       written last
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from thermix.engines.folder import TaskFolder, write_whole, writing
+from thermix.engines.folder import TaskFolder
+from thermix.errors import DataError
 from thermix.prepare.job import Job
 from thermix.sources.files import MANIFEST, UNFINISHED
-from thermix.sources.manifest import Manifest, ShardRecord, canonical_json, read_manifest
+from thermix.sources.manifest import Manifest, ShardRecord, canonical_json, parse_manifest
 
-__all__ = ["SKIPPED", "OutputFolder", "TaskRecord", "writing"]
+__all__ = ["SKIPPED", "OutputFolder", "TaskRecord", "shard_name"]
 
 SKIPPED = "skipped.jsonl"
 
@@ -45,7 +47,7 @@ class OutputFolder(TaskFolder[Job, TaskRecord]):
     """A folder being prepared.
 
     Args:
-        path: of the folder.
+        path: of the folder, or its address.
     """
 
     verb: ClassVar[str] = "prepare"
@@ -62,32 +64,33 @@ class OutputFolder(TaskFolder[Job, TaskRecord]):
             yield f"{shard.name}.bin", shard.bin.bytes
             yield f"{shard.name}.idx", shard.idx.bytes
 
-    def remains_of(self, task: int) -> Iterable[Path]:
-        """Its shards, and its list of rows left out."""
-        return [*self.path.glob(f"shard-{task:05d}-*"), self._skipped_file(task)]
-
     def finished(self) -> Manifest | None:
         """The manifest, where the folder is whole."""
-        return read_manifest(self.path)
+        (text,) = self.place.read([MANIFEST])
+        return None if text is None else parse_manifest(text, f"{self.place}/{MANIFEST}")
 
-    def record(self, task: int, *, skip_bad: bool) -> TaskRecord | None:
-        """What a task made; None where it is still to be done, all it left behind being removed.
+    def records(self, tasks: Sequence[int], *, skip_bad: bool) -> dict[int, TaskRecord]:
+        """What those of the tasks made that need not be done again.
 
         Args:
-            task: its number.
+            tasks: their numbers.
             skip_bad: whether a record of a task that left rows out will do.
 
         Raises:
-            DataError: the folder cannot be read or written.
+            DataError: the folder cannot be read.
         """
-        record = self.kept(task)
-        if record is not None and (skip_bad or not record.skipped):
-            return record
-        self.remove_remains(task)
-        return None
+        kept = self.kept(tasks)
+        left_out = [task for task, record in kept.items() if record.skipped]
+        lists = self.place.sizes([self._skipped_name(task) for task in left_out]) if left_out else []
+        unfit = {task for task, size in zip(left_out, lists, strict=True) if size is None or not skip_bad}
+        return {task: record for task, record in kept.items() if task not in unfit}
+
+    def shards_draft(self, task: int) -> AbstractContextManager[Path]:
+        """A folder for the shards of a task, as `TaskFolder.draft`."""
+        return self.draft(task, f"shard-{task:05d}-", self._skipped_name(task))
 
     def finish_task(self, task: int, record: TaskRecord, skipped: Sequence[str]) -> None:
-        """Write down that a task is done; its shards are on disk already.
+        """Write down that a task is done; its shards are there already.
 
         Args:
             task: its number.
@@ -98,24 +101,35 @@ class OutputFolder(TaskFolder[Job, TaskRecord]):
             DataError: it cannot be written.
         """
         if skipped:
-            write_whole(self._skipped_file(task), "".join(f"{line}\n" for line in skipped).encode())
+            self.place.write(self._skipped_name(task), "".join(f"{line}\n" for line in skipped).encode())
         self.write_record(task, record)
 
-    def shard_path(self, task: int, number: int) -> Path:
-        """Of a shard of a task, without an ending."""
-        return self.path / f"shard-{task:05d}-{number:03d}"
-
-    def finish(self, manifest: Manifest, tasks: int) -> None:
+    def finish(self, manifest: Manifest, records: Mapping[int, TaskRecord]) -> None:
         """Write the manifest, then remove the records.
 
         Raises:
             DataError: it cannot be written.
         """
-        lists = [file.read_bytes() for task in range(tasks) if (file := self._skipped_file(task)).exists()]
+        lists = [self._skipped_name(task) for task in sorted(records) if records[task].skipped]
         if lists:
-            write_whole(self.path / SKIPPED, b"".join(lists))
-        write_whole(self.path / MANIFEST, canonical_json(manifest))
-        self.clear_work()
+            self.place.write(SKIPPED, b"".join(self._lists(lists)))
+        self.place.confirm()
+        self.place.write(MANIFEST, canonical_json(manifest))
+        self.place.clear()
 
-    def _skipped_file(self, task: int) -> Path:
-        return self._work / f"{task:05d}.skipped"
+    def _lists(self, names: Sequence[str]) -> Iterator[bytes]:
+        for name, text in zip(names, self.place.read(names), strict=True):
+            if text is None:
+                raise DataError(
+                    f"{self.place}/{name}: the list of rows left out is gone, as when another run has ended "
+                    "here. Run the same command again."
+                )
+            yield text
+
+    def _skipped_name(self, task: int) -> str:
+        return f"{self.work}/{task:05d}.skipped"
+
+
+def shard_name(task: int, number: int) -> str:
+    """Of a shard of a task, without an ending."""
+    return f"shard-{task:05d}-{number:03d}"

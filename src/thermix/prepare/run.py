@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from thermix.engines import Engine, Progress, Watcher
@@ -66,7 +65,7 @@ def prepare(
 
     Args:
         inputs: files, folders and globs of JSON Lines (plain or compressed), Parquet, CSV, text, Arrow.
-        out: the folder; made if need be.
+        out: the folder, made if need be; or its address in an object store, such as "s3://bucket/shards".
         tokenizer: "bytes", the path of a tokenizer.json, "tiktoken:NAME" or "hf:NAME"; or an encoder.
         field: of a row, that holds its text.
         end_of_document: the token put behind each document, where the tokenizer leaves that open.
@@ -84,7 +83,8 @@ def prepare(
         InvalidInput: nothing to read, a folder of another job or held by another run, a wrong value.
         DataError: a broken row, a damaged file, a folder that cannot be written, a disk
             too small. What is done is kept.
-        MissingExtra: a library that reads the input, or the tokenizer, is not installed.
+        MissingExtra: a library that reads the input, or the tokenizer, or writes to the store, is not
+            installed.
     """
     watch = watcher or Watcher()
     split_bytes = checked_whole("split_bytes", split_bytes, _LEAST_SPLIT, _MOST_SPLIT)
@@ -103,8 +103,10 @@ def prepare(
     with folder.held(job):
         sample = _sample(tasks)
         _compare_ids(encoder, sample, watch)
-        _check_room(folder, job, tasks, sample, watch)
-        return _to_the_end(folder, job, tasks, watch, engine or LocalEngine(workers, _threads_each(workers)))
+        found = folder.records([task.number for task in tasks], skip_bad=skip_bad)
+        _check_room(folder, job, tasks, found, sample, 0 if engine else workers, watch)
+        here = engine or LocalEngine(workers, _threads_each(workers))
+        return _to_the_end(folder, job, tasks, found, watch, here)
 
 
 def _job(files: Sequence[InputFile], encoder: Encoder, field: str, split_bytes: int) -> Job:
@@ -127,7 +129,7 @@ def _tasks(
             f"most {_MOST_TASKS:,} are numbered. Take a larger one: --shard-size."
         )
     return [
-        Task(number, parts, str(folder.path), job.field, encoder, job.split_bytes, skip_bad)
+        Task(number, parts, folder.place.address, job.field, encoder, job.split_bytes, skip_bad)
         for number, parts in enumerate(splits)
     ]
 
@@ -157,7 +159,13 @@ def _compare_ids(encoder: Encoder, sample: Texts | None, watch: Watcher) -> None
 
 
 def _check_room(
-    folder: OutputFolder, job: Job, tasks: Sequence[Task], sample: Texts | None, watch: Watcher
+    folder: OutputFolder,
+    job: Job,
+    tasks: Sequence[Task],
+    found: Mapping[int, TaskRecord],
+    sample: Texts | None,
+    at_once: int,
+    watch: Watcher,
 ) -> None:
     """Refuse a disk that is surely too small for the shards, by the first documents; say when it may be."""
     some = [] if sample is None else sample.texts[:_SAMPLE]
@@ -166,25 +174,29 @@ def _check_room(
     tokens, _ = tasks[0].encoder.encode(some)
     part = max(1, sum(map(len, some))) / max(1, sum(map(len, sample.texts)))  # of the raw bytes read
     each = (tokens.nbytes + _INDEX_BYTES * len(some)) / (sample.bytes_read * part)
-    done = sum(record.raw_bytes for task in tasks if (record := folder.kept(task.number)) is not None)
-    need = int((sum(file.bytes for file in job.inputs) - done) * each)
-    free = shutil.disk_usage(folder.path).free
+    done = sum(record.raw_bytes for record in found.values())
+    whole = int((sum(file.bytes for file in job.inputs) - done) * each)
+    need, free, where, fate, instead = folder.place.room(whole, len(tasks) - len(found), at_once)
     said = (
-        f"{folder.path}: about {need:,} bytes of shards are still to be written, as far as the first "
-        f"documents show, and its disk has {free:,} free."
+        f"{where}: about {need:,} bytes of shards {fate}, as far as the first documents show, and its disk "
+        f"has {free:,} free."
     )
     if need > _SURELY * free:
-        raise DataError(f"{said} Free {need - free:,} more, prepare less, or give another --out.")
+        raise DataError(f"{said} Free {need - free:,} more, prepare less, or {instead}.")
     if need > free:
         watch.notice(said)
 
 
 def _to_the_end(
-    folder: OutputFolder, job: Job, tasks: Sequence[Task], watch: Watcher, engine: Engine
+    folder: OutputFolder,
+    job: Job,
+    tasks: Sequence[Task],
+    found: Mapping[int, TaskRecord],
+    watch: Watcher,
+    engine: Engine,
 ) -> Prepared:
     """Do what is still to be done, and write the manifest; the folder is held."""
-    found = {task.number: folder.record(task.number, skip_bad=task.skip_bad) for task in tasks}
-    records = {number: record for number, record in found.items() if record is not None}
+    records = dict(found)
     todo = [task for task in tasks if task.number not in records]
     before = _progress_of(records.values())
     watch.begin(sum(file.bytes for file in job.inputs), before)
@@ -194,10 +206,12 @@ def _to_the_end(
 
     for task, record in engine.run(run_task, todo, show):
         records[task.number] = record
+        folder.place.confirm()
     manifest = _manifest(job, [records[task.number] for task in tasks])
     if tasks:
-        tasks[0].encoder.save(folder.path)
-    folder.finish(manifest, len(tasks))
+        with folder.place.draft([]) as here:
+            tasks[0].encoder.save(here)
+    folder.finish(manifest, records)
     return Prepared(manifest, len(todo), len(tasks))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from thermix.engines import Report
 from thermix.errors import DataError
 from thermix.prepare.encoders import Encoder
-from thermix.prepare.folder import OutputFolder, TaskRecord, writing
+from thermix.prepare.folder import OutputFolder, TaskRecord, shard_name
 from thermix.prepare.inputs import Part
 from thermix.prepare.texts import BadRow, read_texts
 from thermix.sources.files import is_remote
@@ -29,7 +30,7 @@ class Task:
     Attributes:
         number: of the task, from 0.
         parts: of raw files, in order.
-        folder: that is prepared into.
+        folder: that is prepared into, or its address.
         field: of a row, that holds its text.
         encoder: from text to tokens.
         shard_bytes: text in a shard after which the next one begins, in bytes.
@@ -53,8 +54,9 @@ class Task:
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The files it reads, but for remote ones, and the folder it writes to."""
-        return (*(part.path for part in self.parts if not is_remote(part.path)), self.folder)
+        """The files it reads and the folder it writes to, but for remote ones."""
+        every = (*(part.path for part in self.parts), self.folder)
+        return tuple(path for path in every if not is_remote(path))
 
 
 def run_task(task: Task, report: Report) -> TaskRecord:
@@ -68,12 +70,13 @@ def run_task(task: Task, report: Report) -> TaskRecord:
         DataError: a broken row, without `skip_bad`; a damaged file; a folder that cannot be written.
     """
     folder = OutputFolder(task.folder)
-    with writing(folder.path), folder.lock_of(task.number):
-        made = folder.record(task.number, skip_bad=task.skip_bad)
-        if made is not None:
-            return made
+    with folder.place.alone(task.number):
+        made = folder.records([task.number], skip_bad=task.skip_bad)
+        if made:
+            return made[task.number]
         rows_left_out = _Skipped(task)
-        shards, raw_bytes = _write_shards(task, folder, rows_left_out, report)
+        with folder.shards_draft(task.number) as here:
+            shards, raw_bytes = _write_shards(task, here, rows_left_out, report)
         record = TaskRecord(shards=shards, skipped=len(rows_left_out.lines), raw_bytes=raw_bytes)
         folder.finish_task(task.number, record, rows_left_out.lines)
         return record
@@ -95,11 +98,9 @@ class _Skipped:
         self.lines.append(json.dumps(record, ensure_ascii=False))
 
 
-def _write_shards(
-    task: Task, folder: OutputFolder, on_bad: _Skipped, report: Report
-) -> tuple[list[ShardRecord], int]:
+def _write_shards(task: Task, here: Path, on_bad: _Skipped, report: Report) -> tuple[list[ShardRecord], int]:
     """The shards of a task and the raw bytes read; a task without documents has none."""
-    output = _Output(task, folder)
+    output = _Output(task, here)
     raw_bytes = 0
     try:
         for tokens, lengths, read, size in _encoded(task, on_bad):
@@ -124,9 +125,9 @@ def _encoded(task: Task, on_bad: _Skipped) -> Iterator[tuple[NDArray[Any], NDArr
 class _Output:
     """The shards of a task, one after the other; the next one begins when the last is full."""
 
-    def __init__(self, task: Task, folder: OutputFolder) -> None:
+    def __init__(self, task: Task, here: Path) -> None:
         self._task = task
-        self._folder = folder
+        self._here = here
         self._writer: TokenShardWriter | None = None
         self._size = 0
         self.shards: list[ShardRecord] = []
@@ -135,8 +136,7 @@ class _Output:
         if not len(lengths):
             return
         if self._writer is None:
-            path = self._folder.shard_path(self._task.number, len(self.shards))
-            self._writer = TokenShardWriter(path, dtype=self._task.encoder.dtype)
+            self._writer = TokenShardWriter(self._here / self._name(), dtype=self._task.encoder.dtype)
         self._writer.extend(tokens, lengths)
         self._size += size
         if self._size >= self._task.shard_bytes:
@@ -146,12 +146,11 @@ class _Output:
         writer = self._writer
         if writer is None:
             return
-        path = self._folder.shard_path(self._task.number, len(self.shards))
         writer.close()
         data, index = writer.records
         self.shards.append(
             ShardRecord(
-                name=path.name,
+                name=self._name(),
                 documents=writer.documents,
                 tokens=writer.tokens,
                 bin=data,
@@ -163,3 +162,6 @@ class _Output:
     def discard(self) -> None:
         if self._writer is not None:
             self._writer.discard()
+
+    def _name(self) -> str:
+        return shard_name(self._task.number, len(self.shards))

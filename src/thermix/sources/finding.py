@@ -25,12 +25,15 @@ from thermix.sources.addresses import (
     split_glob,
     stem_of,
 )
-from thermix.sources.files import MANIFEST
+from thermix.sources.files import MANIFEST, MATERIALIZING, UNFINISHED
 from thermix.sources.remote import Checksum, RemoteFile, RemoteFolder
 from thermix.sources.remote_manifest import prepared_files
 from thermix.sources.stores import patiently, side_by_side, store_of
 
 __all__ = ["find_remote"]
+
+_WRITTEN = (("prepare", UNFINISHED, MANIFEST), ("materialize", MATERIALIZING, f"about/{MANIFEST}"))
+"""Verb, folder of what it has not finished, and what it writes last."""
 
 _VERSIONS = (
     *("ETag", "etag", "generation", "md5Hash", "content_hash", "sha256", "mtime", "modified", "LastModified"),
@@ -115,7 +118,9 @@ class _Finder:
             with_manifest = self._prepared(url, {})
             if with_manifest is not None:
                 return RemoteFolder(url, with_manifest)
-        listed = self._listed(url, deep=False)
+        entries = self._entries(url, deep=False)
+        self._refuse_unfinished(url, entries)
+        listed = _files(entries)
         if not listed:
             raise FileNotFoundError(url)
         if list(listed) == [url]:
@@ -129,7 +134,7 @@ class _Finder:
     def _matches(self, url: str) -> list[RemoteFile | RemoteFolder]:
         root, rest = split_glob(url)
         try:
-            listed = self._listed(root, deep="/" in rest)
+            listed = _files(self._entries(root, deep="/" in rest))
         except FileNotFoundError:
             listed = {}
         pattern = re.compile(glob_pattern(rest))
@@ -141,18 +146,32 @@ class _Finder:
             )
         return list(self._all_made(chosen, listed))
 
-    def _listed(self, url: str, *, deep: bool) -> dict[str, dict[str, Any]]:
-        """The files of a folder by their addresses, sorted; asked for once."""
+    def _refuse_unfinished(self, url: str, entries: Mapping[str, dict[str, Any]]) -> None:
+        """Refuse a folder that thermix has begun to write, and not ended."""
+        for verb, work, manifest in _WRITTEN:
+            if f"{url}/{work}" in entries and not self._is_there(f"{url}/{manifest}"):
+                raise InvalidInput(
+                    f"sources.{self._source}.path: {shown(url)} is not {verb}d to its end. Run the same "
+                    f"thermix {verb} again: it goes on where it was."
+                )
+
+    def _is_there(self, url: str) -> bool:
+        try:
+            return bool(self._info(url))
+        except FileNotFoundError:
+            return False
+
+    def _entries(self, url: str, *, deep: bool) -> dict[str, dict[str, Any]]:
+        """What is in a folder by its addresses, sorted; asked for once."""
 
         def ask() -> dict[str, dict[str, Any]]:
             store, path = store_of(url, self._source)
             store.invalidate_cache()  # fsspec remembers listings, and the folder may have changed
             every = store.find(path, detail=True).values() if deep else store.ls(path, detail=True)
-            files = [info for info in every if info.get("type") != "directory"]
-            return {_address(store, url, info["name"]): info for info in files}
+            return {_address(store, url, info["name"]): info for info in every}
 
         found = patiently(ask, f"sources.{self._source}: {shown(url)}")
-        return {each: found[each] for each in sorted(found) if not each.endswith("/")}
+        return {each: found[each] for each in sorted(found)}
 
     def _all_made(
         self, chosen: Mapping[str, dict[str, Any]], listed: Mapping[str, dict[str, Any]]
@@ -209,6 +228,15 @@ class _Finder:
         return prepared_files(
             url, text, self._source, {each: info.get("size") for each, info in listed.items()}
         )
+
+
+def _files(entries: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Those of the entries that are files; a name that ends in "/" marks an empty folder."""
+    return {
+        url: info
+        for url, info in entries.items()
+        if info.get("type") != "directory" and not url.endswith("/")
+    }
 
 
 def _address(store: Any, folder: str, name: str) -> str:

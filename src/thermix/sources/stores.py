@@ -14,15 +14,26 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from thermix.errors import DataError, InvalidInput, MissingExtra, ThermixError
 from thermix.sources.addresses import protocol_of, shown
 
-__all__ = ["PassingError", "is_absent", "patiently", "side_by_side", "store_of"]
+__all__ = [
+    "Act",
+    "PassingError",
+    "is_absent",
+    "is_taken",
+    "lacks",
+    "patiently",
+    "side_by_side",
+    "store_of",
+    "store_to_write",
+]
 
 T = TypeVar("T")
 V = TypeVar("V")
+Act = Literal["read", "write"]
 
 WAITS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 """Seconds between tries: seven tries in about half a minute, each time twice as long."""
@@ -71,19 +82,28 @@ def store_of(url: str, source: str) -> tuple[Any, str]:
 
     Ask anew before each use: after a fork another one is due, and fsspec sees to that.
     """
+    return _store(url, f"sources.{source}.path", f"reading {shown(url)}")
+
+
+def store_to_write(url: str) -> tuple[Any, str]:
+    """The same for an address that is written to; raises as `store_of`."""
+    return _store(url, "--out", f"writing to {shown(url)}")
+
+
+def _store(url: str, where: str, purpose: str) -> tuple[Any, str]:
     protocol = protocol_of(url)
     try:
         fsspec = import_module("fsspec")
     except ImportError as error:
-        raise MissingExtra("fsspec", "remote", f"reading {shown(url)}") from error
+        raise MissingExtra("fsspec", "remote", purpose) from error
     try:
         store, path = fsspec.core.url_to_fs(url, **_options(protocol, fsspec.config.conf))
     except ImportError as error:
         if protocol in _LIBRARIES:
-            raise MissingExtra(_LIBRARIES[protocol], "remote", f"reading {shown(url)}") from error
-        raise InvalidInput(f"sources.{source}.path: got {shown(url)}: {error}.") from error
+            raise MissingExtra(_LIBRARIES[protocol], "remote", purpose) from error
+        raise InvalidInput(f"{where}: got {shown(url)}: {error}.") from error
     except ValueError as error:
-        raise _unknown(url, source, error, fsspec.available_protocols()) from error
+        raise _unknown(url, where, error, fsspec.available_protocols()) from error
     return store, path
 
 
@@ -106,9 +126,9 @@ def _timeout() -> Any:
     return import_module("aiohttp").ClientTimeout(total=None, **limits)
 
 
-def _unknown(url: str, source: str, error: ValueError, protocols: Iterable[str]) -> InvalidInput:
+def _unknown(url: str, what: str, error: ValueError, protocols: Iterable[str]) -> InvalidInput:
     protocol = protocol_of(url)
-    where = f"sources.{source}.path: got {shown(url)}"
+    where = f"{what}: got {shown(url)}"
     if protocol in protocols:
         return InvalidInput(f"{where}: it is no address that {protocol} takes: {error}.")
     near = get_close_matches(protocol, ["s3", "gs", "https", "http", *protocols], n=1, cutoff=0.5)
@@ -118,13 +138,16 @@ def _unknown(url: str, source: str, error: ValueError, protocols: Iterable[str])
     )
 
 
-def patiently(action: Callable[[], T], where: str, waits: Sequence[float] | None = None) -> T:
+def patiently(
+    action: Callable[[], T], where: str, waits: Sequence[float] | None = None, *, act: Act = "read"
+) -> T:
     """What an action gives, tried again while what goes wrong may pass.
 
     Args:
         action: asks a store for something.
         where: how errors begin.
         waits: seconds between tries, one less than tries; left out, seven tries in half a minute.
+        act: what it is, for errors.
 
     Raises:
         DataError, InvalidInput: it went wrong for good, or each time.
@@ -140,7 +163,7 @@ def patiently(action: Callable[[], T], where: str, waits: Sequence[float] | None
             if is_absent(error):
                 raise FileNotFoundError(errno.ENOENT, "nothing lies there", where) from error
             if tries > len(waits) or not _may_pass(error):
-                raise _in_words(error, where, tries) from error
+                raise _in_words(error, where, tries, act) from error
         time.sleep(waits[tries - 1])
     raise AssertionError("the last try returns or raises")
 
@@ -165,6 +188,16 @@ def is_absent(error: BaseException) -> bool:
     if status is not None:
         return status in (404, 410)
     return isinstance(error, FileNotFoundError) and not _may_pass(error)
+
+
+def is_taken(error: BaseException) -> bool:
+    """Whether an error says that a file was not made because one of that name is there."""
+    return isinstance(error, FileExistsError) or _status(error) in (409, 412)
+
+
+def lacks(error: BaseException) -> bool:
+    """Whether an error says that a store, or its library, does not know what was asked for."""
+    return isinstance(error, NotImplementedError | TypeError) or _status(error) == 501
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -201,7 +234,7 @@ def _is_named(error: BaseException, names: set[str]) -> bool:
     return any(f"{kind.__module__.partition('.')[0]}.{kind.__name__}" in names for kind in kinds)
 
 
-def _in_words(error: Exception, where: str, tries: int) -> ThermixError:
+def _in_words(error: Exception, where: str, tries: int, act: Act) -> ThermixError:
     """The error of a store as one of thermix."""
     root = list(_causes(error))[-1]
     said = " ".join((str(root) or str(error) or type(root).__name__).split()).rstrip(".")
@@ -213,9 +246,16 @@ def _in_words(error: Exception, where: str, tries: int) -> ThermixError:
         )
     status = _status(error)
     if isinstance(error, PermissionError) or status in (401, 403):
+        give, may = ("give", "read it") if act == "read" else ("take", "list, read, write and delete there")
         return DataError(
-            f"{where}: the store refuses to give it ({status or 'no permission'}): {said}. Check the "
-            "credentials, and that they may read it; a name that does not exist may be refused so too."
+            f"{where}: the store refuses to {give} it ({status or 'no permission'}): {said}. Check the "
+            f"credentials, and that they may {may}; a name that does not exist may be refused so too."
+        )
+    times = f", {tries} times" if tries > 1 else ""
+    if act == "write":
+        return DataError(
+            f"{where}: it cannot be written{times}: {type(root).__name__}: {said}. Run the same command "
+            "again when the store can be reached: what is finished is kept."
         )
     if isinstance(error, OSError) and error.errno in _DISK:
         return DataError(
@@ -226,7 +266,6 @@ def _in_words(error: Exception, where: str, tries: int) -> ThermixError:
         return DataError(
             f"{where}: {error}, {tries} times. The file at the store is damaged: write it again."
         )
-    times = f", {tries} times" if tries > 1 else ""
     return DataError(
         f"{where}: it cannot be read{times}: {type(root).__name__}: {said}. "
         "Try again when the store can be reached."
