@@ -112,7 +112,8 @@ class TestNumbers:
 
     def test_deviations_are_counts_minus_what_is_owed(self, plan: Plan) -> None:
         subject = subject_of(plan)
-        figure, steps = figures(subject, ["deviation"])[0], subject.steps
+        (figure,) = figures(subject, ["deviation"])
+        steps = np.array([row["step"] for row in figure.data["range"]])
         assert (steps[0], steps[-1]) == (0, plan.end)
         off = plan.counts(steps) - expected_draws(plan, steps)
         assert [row["low"] for row in figure.data["range"]] == off.min(axis=1).tolist()

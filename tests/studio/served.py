@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -20,7 +21,9 @@ import pytest
 @contextmanager
 def studio(*words: str, folder: Path, home: Path) -> Iterator[str]:
     """The address of a running page, which is ended by Ctrl-C; it must have said nothing else."""
-    command = [sys.executable, "-m", "thermix", "studio", *words]
+    with socket.create_server(("127.0.0.1", 0)) as free:  # tests run beside each other: each has its own
+        port = str(free.getsockname()[1])
+    command = [sys.executable, "-m", "thermix", "studio", *words, "--port", port]
     env = {**os.environ, "HOME": str(home), "COLUMNS": "80"}
     process = subprocess.Popen(
         command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -34,7 +37,7 @@ def studio(*words: str, folder: Path, home: Path) -> Iterator[str]:
         yield address
         process.send_signal(signal.SIGINT)
         said = process.communicate(timeout=30)[0]
-        assert (process.returncode, said.strip()) == (0, "Stopping...")
+        assert (process.returncode, said.strip()) == (0, "Stopping..."), said
     finally:
         process.kill()
         process.wait()

@@ -93,6 +93,18 @@ def test_what_is_shown_is_the_plan(served: tuple[str, Path]) -> None:
         assert said == []
 
 
+def test_panels_that_share_an_axis_of_steps_stand_under_each_other(served: tuple[str, Path]) -> None:
+    ends = """[...document.querySelectorAll('[data-testid=stVegaLiteChart]')].slice(0, 2).map(chart => {
+        const line = chart.querySelector('.role-axis-domain line').getBoundingClientRect();
+        return [line.left, line.right];
+    })"""
+    with seen(served[0]) as (page, _):
+        page.locator(".vega-embed svg").nth(3).wait_for()
+        above, below = page.evaluate(ends)
+        assert above[0] == pytest.approx(below[0], abs=3)
+        assert above[1] == pytest.approx(below[1], abs=3)
+
+
 def test_a_slider_that_is_moved_moves_everything(served: tuple[str, Path]) -> None:
     with seen(served[0]) as (page, said):
         before = shown(page)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from thermix.report.charts import figures
 from thermix.report.charts_compare import plans_figure
 from thermix.studio.design import Design
 from thermix.studio.opened import EXAMPLE
-from thermix.studio.shown import panels
+from thermix.studio.shown import as_tables, panels
 
 DESIGN = Design("x", EXAMPLE, {})
 
@@ -39,6 +40,33 @@ def test_a_panel_keeps_what_its_pointer_needs() -> None:
         (param,) = panel["params"]
         assert param["name"] in json.dumps(panel["layer"])
         assert all(view in json.dumps(panel["layer"]) for view in param["views"])
+
+
+@pytest.mark.parametrize("name", ["run", "epochs"])
+def test_a_score_that_is_turned_changes_the_rows_alone(name: str) -> None:
+    """So that a browser moves the chart it has, in place of drawing a new one."""
+    turned = Design("x", EXAMPLE.replace("score: 2.0", "score: 2.05"), {}, DESIGN.subject)
+    assert turned.plan.fingerprint != DESIGN.plan.fingerprint
+    before, after = (
+        [panel for row in panels(figures(design.subject, [name])[0], "light") for panel in row]
+        for design in (DESIGN, turned)
+    )
+    assert [without_rows(panel) for panel in before] == [without_rows(panel) for panel in after]
+    assert before != after
+
+
+def without_rows(panel: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in panel.items() if key != "datasets"}
+
+
+@pytest.mark.parametrize("name", ["run", "epochs", "probabilities", "deviation", "compare"])
+def test_no_column_of_a_row_is_lost_on_the_way_to_the_browser(name: str) -> None:
+    for row in panels(figures(DESIGN.subject, [name])[0], "light"):
+        for panel in row:
+            for table, rows in zip(
+                as_tables(panel)["datasets"].values(), panel["datasets"].values(), strict=True
+            ):
+                assert table.to_pylist() == rows
 
 
 def test_variants_with_other_sources_stand_side_by_side() -> None:

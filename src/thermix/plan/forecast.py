@@ -6,8 +6,9 @@ it is read off the plan.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ Ints = NDArray[np.int64]
 
 _CURVE_POINTS = 101
 _FAN = 64  # narrower costs more calls, wider more steps of every source
+_CELLS = 1 << 22  # counts (step, source) asked for at a time
 
 
 @dataclass(frozen=True)
@@ -112,9 +114,13 @@ def forecast(plan: Plan) -> Forecast:
     known = _known_counts(plan, steps)
     expected = _expected(plan)
     shares = plan.probabilities(steps)
+    ends = _ends(plan, known)
     return Forecast(
         plan=plan,
-        sources=tuple(_forecast_source(plan, i, known, expected[i], shares) for i in range(len(plan.names))),
+        sources=tuple(
+            _forecast_source(plan, i, known[1][-1, i], expected[i], shares, ends)
+            for i in range(len(plan.names))
+        ),
         steps=steps,
         temperature=plan.temperature(steps),
         entropy=np.asarray(entropy(shares)),
@@ -142,15 +148,48 @@ def _expected(plan: Plan) -> list[float]:
     return [float(total) for total in totals]
 
 
+class _Draw(NamedTuple):
+    """A draw of a source, by its number among the source's draws, from 0."""
+
+    source: int
+    number: int
+
+
+@dataclass(frozen=True)
+class _Ends:
+    """Steps of some sources, each None where there is no such step.
+
+    Attributes:
+        repeat: that draws an item for the second time.
+        used_up: that uses up the budget.
+    """
+
+    repeat: list[int | None]
+    used_up: list[int | None]
+
+
+def _ends(plan: Plan, known: tuple[Ints, Ints]) -> _Ends:
+    """The steps of all sources, found together."""
+    sources = range(len(plan.names))
+    draws: list[int] = known[1][-1].tolist()
+    streams, last = plan.segments[-1].streams, [_last(plan, i) for i in sources]
+    repeats = [streams[i].first_repeat(draws[i]) for i in sources]
+    final = [draws[i] - 1 if _used_up(last[i], i, draws[i]) else None for i in sources]
+    wanted = [_Draw(i, n) for numbers in (repeats, final) for i, n in enumerate(numbers) if n is not None]
+    steps = dict(zip(wanted, _steps_of_draws(plan, wanted, known), strict=True))
+
+    def step_of(i: int, number: int | None) -> int | None:
+        return None if number is None else steps[_Draw(i, number)]
+
+    return _Ends(list(map(step_of, sources, repeats)), list(map(step_of, sources, final)))
+
+
 def _forecast_source(
-    plan: Plan, i: int, known: tuple[Ints, Ints], expected: float, shares: NDArray[np.float64]
+    plan: Plan, i: int, draws: np.int64, expected: float, shares: NDArray[np.float64], ends: _Ends
 ) -> SourceForecast:
-    last = next(s for s in reversed(plan.segments) if _holds(s, i))
-    stream = plan.segments[-1].streams[i]
-    draws = int(known[1][-1, i])
-    repeat = stream.first_repeat(draws)
-    name = plan.names[i]
-    score = last.mixture.sources[name].log_weight
+    last, stream, name = _last(plan, i), plan.segments[-1].streams[i], plan.names[i]
+    score, used_up = last.mixture.sources[name].log_weight, ends.used_up[i]
+    end = last.end if used_up is None else used_up + 1
     return SourceForecast(
         name=name,
         score=score if score > -np.inf else None,
@@ -160,23 +199,17 @@ def _forecast_source(
         share_mean=expected / plan.draws,
         share_last=float(shares[-1, i]),
         expected_draws=expected,
-        draws=draws,
-        epochs=stream.epochs_at(draws),
-        first_repeat_step=None if repeat is None else _step_of_draw(plan, i, repeat, known),
-        end_step=_end_step(plan, i, draws, known, last),
-        capped=_used_up(last, i, draws),
+        draws=int(draws),
+        epochs=stream.epochs_at(int(draws)),
+        first_repeat_step=ends.repeat[i],
+        end_step=end if end < plan.end else None,
+        capped=used_up is not None,
     )
 
 
-def _holds(segment: Segment, i: int) -> bool:
-    return i < len(segment.names) and segment.names[i] in segment.mixture.sources
-
-
-def _end_step(plan: Plan, i: int, draws: int, known: tuple[Ints, Ints], last: Segment) -> int | None:
-    """The step after the one that uses up its budget, or at which an edit ended it; None if it lasts."""
-    used_up = _used_up(last, i, draws)
-    step = _step_of_draw(plan, i, draws - 1, known) + 1 if used_up else last.end
-    return step if step < plan.end else None
+def _last(plan: Plan, i: int) -> Segment:
+    """The last segment that has a source."""
+    return next(s for s in reversed(plan.segments) if i < len(s.names) and s.names[i] in s.mixture.sources)
 
 
 def _used_up(last: Segment, i: int, draws: int) -> bool:
@@ -184,13 +217,26 @@ def _used_up(last: Segment, i: int, draws: int) -> bool:
     return budget is not None and draws > 0 and budget - draws <= last.rules.draws_per_unit(last.batch_size)
 
 
-def _step_of_draw(plan: Plan, i: int, draw: int, known: tuple[Ints, Ints]) -> int:
-    """The step that holds a source's draw number `draw` (from 0), which the plan reaches."""
-    steps, counts = known[0], known[1][:, i]
-    while True:
-        after = int(np.searchsorted(counts, draw, side="right"))
-        low, high = int(steps[after - 1]), int(steps[after])
-        if high - low == 1:
-            return low
-        steps = np.unique(np.linspace(low, high, min(high - low, _FAN) + 1).astype(np.int64))
-        counts = plan.counts(steps)[:, i]
+def _steps_of_draws(plan: Plan, wanted: Sequence[_Draw], known: tuple[Ints, Ints]) -> list[int]:
+    """The steps that hold some draws, which the plan reaches.
+
+    All are narrowed down in the same rounds, so that runs where several lie are scanned once.
+    """
+    found = [_between(draw, known) for draw in wanted]
+    together = max(1, _CELLS // ((_FAN + 1) * len(plan.names)))
+    while open_ := sorted((span, n) for n, span in enumerate(found) if span[1] - span[0] > 1):
+        for first in range(0, len(open_), together):
+            group = open_[first : first + together]
+            fans = [np.linspace(low, high, min(high - low, _FAN) + 1) for (low, high), _ in group]
+            steps = np.unique(np.concatenate(fans).astype(np.int64))
+            narrowed = steps, plan.counts(steps)
+            for _, n in group:
+                found[n] = _between(wanted[n], narrowed)
+    return [low for low, _ in found]
+
+
+def _between(draw: _Draw, known: tuple[Ints, Ints]) -> tuple[int, int]:
+    """Two neighbours of the known steps: the draw is made at or after the first and before the second."""
+    steps, counts = known
+    after = int(np.searchsorted(counts[:, draw.source], draw.number, side="right"))
+    return int(steps[after - 1]), int(steps[after])

@@ -40,6 +40,7 @@ __all__ = [
     "label_rows",
     "labels_beside",
     "named",
+    "points_of",
     "root_scale",
     "spread",
     "step_axis",
@@ -49,8 +50,7 @@ __all__ = [
 ]
 
 WIDTH = 620
-_POINTS = 240
-_LONG = 20_000
+_POINTS, _FEWEST_POINTS, _ROWS = 240, 80, 1_600
 _LABEL_GAP = 16.0
 _FEW_LABELS = 8
 _BIG = "datum.value < 10000 ? format(datum.value, ',') : replace(format(datum.value, '~s'), 'G', 'B')"
@@ -75,19 +75,18 @@ class Subject:
 
     @cached_property
     def steps(self) -> Ints:
-        """Steps at which counts are shown, the plan's start and end among them."""
-        end = self.plan.end
-        if end > _LONG:  # a count costs a scan there: those of the forecast are made already
-            return np.append(self.forecast.steps, end)
-        starts = [segment.start for segment in self.plan.segments]
-        return np.unique(np.append(np.linspace(0, end, _POINTS).astype(np.int64), starts))
+        """Steps at which counts are shown, those of the forecast and the plan's end."""
+        return np.append(self.forecast.steps, self.plan.end)
 
     @cached_property
     def counts(self) -> Ints:
         """(S, K) draws before those steps."""
-        if self.plan.end > _LONG:
-            return np.vstack([self.forecast.counts, self.plan.counts([self.plan.end])])
-        return self.plan.counts(self.steps)
+        return np.vstack([self.forecast.counts, [source.draws for source in self.forecast]])
+
+
+def points_of(cast: Cast) -> int:
+    """How many points a curve has: fewer where there are many curves, which a page has to move."""
+    return min(_POINTS, max(_FEWEST_POINTS, _ROWS // len(cast.domain)))
 
 
 def subject_of(plan: Plan, forecast: Forecast | None = None) -> Subject:

@@ -6,6 +6,7 @@ charts' own files.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,15 +28,31 @@ Ints = NDArray[np.int64]
 
 _BLOCK = 1 << 18
 _BETWEEN = 160
+_MOST_CORNERS = 64
 _LOWEST, _HIGHEST = 1e-4, 1e6
 
 
 def sampled_steps(plan: Plan, points: int) -> Ints:
-    """Return about `points` of the plan's steps, evenly: the first, the last, both sides of an edit."""
-    starts = np.array([segment.start for segment in plan.segments[1:]], np.int64)
+    """Return about `points` of the plan's steps, evenly, the first and the last among them.
+
+    Both sides of an edit and of a corner of a schedule are there too, so that a jump is seen as one.
+    """
+    turns = [np.array([segment.start], np.int64) for segment in plan.segments[1:]]
+    turns += [_corners(segment) for segment in plan.segments]
+    turn = np.concatenate(turns)
     even = np.linspace(0, plan.end - 1, points).astype(np.int64)
-    steps = np.unique(np.concatenate([even, starts - 1, starts]))
+    steps = np.unique(np.concatenate([even, turn - 1, turn]))
     return steps[(steps >= 0) & (steps < plan.end)]
+
+
+def _corners(segment: Segment) -> Ints:
+    """The segment's steps at which a piece of its schedule begins; none where there are very many."""
+    clock, spans = segment.timeline.clock, segment.timeline.schedule.spans[1:]
+    if len(spans) > _MOST_CORNERS:
+        return np.empty(0, np.int64)
+    steps = np.array([math.ceil(clock.position(span.begin, "steps")) for span in spans], np.int64)
+    steps += segment.timeline.origin
+    return steps[(steps > segment.start) & (steps < segment.end)]
 
 
 def expected_draws(plan: Plan, steps: Ints) -> Float64:

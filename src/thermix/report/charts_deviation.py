@@ -31,6 +31,7 @@ Float64 = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _HEIGHT = 180
+_POINTS, _LONG = 240, 20_000
 _ROW = 18
 
 
@@ -43,7 +44,8 @@ def deviation_figure(subject: Subject, realised: Realised | None = None) -> Figu
     """
     plan = subject.plan
     if realised is None:
-        steps, off = subject.steps, subject.counts - expected_draws(plan, subject.steps)
+        steps, counts = _counted(subject)
+        off = counts - expected_draws(plan, steps)
         title, draws = "Draws made minus draws owed", plan.draws
     else:
         steps, off = realised.points + 1, realised.running - realised.owed
@@ -72,6 +74,16 @@ def deviation_figure(subject: Subject, realised: Realised | None = None) -> Figu
         alt.vconcat(_over_the_run(plan, data["range"]), _by_source(labels), spacing=36),
         data,
     )
+
+
+def _counted(subject: Subject) -> tuple[Ints, Ints]:
+    """Steps (S,) all over the plan, and the counts (S, K) before them; in a long one those that are known."""
+    end = subject.plan.end
+    if end > _LONG:  # a count costs a scan there
+        return subject.steps, subject.counts
+    starts = [segment.start for segment in subject.plan.segments]
+    steps = np.unique(np.append(np.linspace(0, end, _POINTS).astype(np.int64), starts))
+    return steps, subject.plan.counts(steps)
 
 
 def _range_rows(steps: Ints, off: Float64) -> Rows:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from thermix.report.charts_base import (
     WIDTH,
@@ -13,17 +15,18 @@ from thermix.report.charts_base import (
     Rows,
     Subject,
     alt,
+    bare_spec,
     channels,
     colour,
     edit_marks,
     edits_of,
     hover,
-    labels_beside,
+    label_layers,
+    label_rows,
     named,
-    root_scale,
     step_axis,
 )
-from thermix.report.charts_cast import MOST_NAMED, unique_labels
+from thermix.report.charts_cast import MOST_NAMED, Cast, unique_labels
 from thermix.report.charts_data import epochs_at
 from thermix.report.repeats import HALF_LIFE, effective_epochs
 from thermix.report.text import count_text, epochs_text
@@ -42,14 +45,27 @@ _MARKS = {"first repeat": "circle", "drawn no more": "cross"}
 def epochs_figure(subject: Subject) -> Figure:
     """Epochs over the run above; below, what they are worth after Muennighoff et al."""
     data = _data(subject)
+    (tops,) = data["tops"]
+    rooted = tops["run"] > MANY_EPOCHS, tops["worth"] > MANY_EPOCHS
+    chart, bare = _chart(subject.plan.end, edits_of(subject.plan), subject.cast, *rooted)
     return Figure(
         "epochs",
         "Epochs of each source, and what repeats are worth",
         "Below, the value of repeats is a heuristic: epochs of new data that teach as much, after "
         f"Muennighoff et al. 2023 (R* = {HALF_LIFE:g}). {subject.cast.remark}",
-        alt.vconcat(_over_the_run(subject, data), _worth(subject, data["worth"]), spacing=36),
+        chart,
         data,
+        bare,
     )
+
+
+@lru_cache(maxsize=32)
+def _chart(
+    end: int, edits: tuple[int, ...], cast: Cast, rooted_run: bool, rooted_worth: bool
+) -> tuple[Any, Any]:
+    """The chart and its specification: its axes go as far as the data, so that a page keeps it."""
+    chart = alt.vconcat(_over_the_run(end, edits, cast, rooted_run), _worth(cast, rooted_worth), spacing=36)
+    return chart, bare_spec(chart)
 
 
 def _data(subject: Subject) -> dict[str, Rows]:
@@ -65,12 +81,16 @@ def _data(subject: Subject) -> dict[str, Rows]:
         {"step": step} | dict(zip(cast.labels, map(epochs_text, row), strict=True))
         for step, row in zip(steps.tolist(), epochs[:, list(cast.named)].tolist(), strict=True)
     ]
+    caps, worth = _caps(subject, float(epochs.max())), _worth_rows(subject)
+    top = 1.05 * max(1.0, float(epochs.max()), *(row["epochs"] for row in caps))
     return {
         "epochs": lines,
         "marks": _marks(subject),
-        "caps": _caps(subject, float(epochs.max())),
-        "worth": _worth_rows(subject),
+        "caps": caps,
+        "labels": _label_rows(subject, epochs[-1], top),
+        "worth": worth,
         "hover": pointed,
+        "tops": [{"run": top, "worth": max(row["epochs"] for row in worth) or 1.0}],
     }
 
 
@@ -108,14 +128,18 @@ def _caps(subject: Subject, highest: float) -> Rows:
     ]
 
 
-def _over_the_run(subject: Subject, data: dict[str, Rows]) -> Any:
-    plan, cast = subject.plan, subject.cast
-    top = 1.05 * max(1.0, *(row["epochs"] for row in data["epochs"]), *(r["epochs"] for r in data["caps"]))
-    x = step_axis(plan.end)
-    rooted = top > MANY_EPOCHS
-    title = "epochs, square-root scale" if rooted else "epochs"
-    scale = root_scale(top) if rooted else alt.Scale(domain=[0, top], nice=False)
-    y = alt.Y("epochs:Q", title=title, scale=scale, axis=alt.Axis(tickCount=6))
+def _label_rows(subject: Subject, last: NDArray[np.float64], top: float) -> Rows:
+    """The names beside the lines; that of the others at the middle of theirs."""
+    cast = subject.cast
+    ends = {label: float(last[i]) for label, i in zip(cast.labels, cast.named, strict=True)}
+    if cast.rest:
+        ends[cast.rest_label] = float(np.median(last[list(cast.rest)]))
+    return label_rows(ends, (0, top), _HEIGHT, rooted=top > MANY_EPOCHS)
+
+
+def _over_the_run(end: int, edits: tuple[int, ...], cast: Cast, rooted: bool) -> Any:
+    x = step_axis(end)
+    y = _axis(alt.Y, "epochs:Q", "epochs", rooted)
     lines = (
         alt.Chart(named("epochs"))
         .mark_line(strokeWidth=2)
@@ -135,24 +159,32 @@ def _over_the_run(subject: Subject, data: dict[str, Rows]) -> Any:
             tooltip=[alt.Tooltip("source:N"), alt.Tooltip("what:N"), alt.Tooltip("step:Q", format=",")],
         )
     )
-    ends = {row["line"]: row["epochs"] for row in data["epochs"] if row["source"] != cast.rest_label}
-    if cast.rest:
-        ends[cast.rest_label] = float(np.median([r["epochs"] for r in _last_of_rest(subject, data)]))
     return alt.layer(
         *_cap_lines(),
-        *edit_marks(edits_of(plan), words=True),
+        *edit_marks(edits, words=True),
         lines,
         *hover("near_epochs", x),
         marks,
-        *labels_beside(cast, ends, (0, top), _HEIGHT, rooted=rooted),
+        _reaching(y=alt.Y("run:Q")),
+        *label_layers(cast, named("labels"), len(cast.domain)),
         width=WIDTH,
         height=_HEIGHT,
     )
 
 
-def _last_of_rest(subject: Subject, data: dict[str, Rows]) -> Rows:
-    end = subject.plan.end
-    return [r for r in data["epochs"] if r["source"] == subject.cast.rest_label and r["step"] == end]
+def _axis(channel: Any, field: str, title: str, rooted: bool) -> Any:
+    """From 0 to where the data ends; by square roots, small values can be told apart beside large ones."""
+    return channel(
+        field,
+        title=f"{title}, square-root scale" if rooted else title,
+        scale=alt.Scale(type="sqrt" if rooted else "linear", nice=False, zero=True),
+        axis=alt.Axis(tickCount=6),
+    )
+
+
+def _reaching(**channel: Any) -> Any:
+    """Nothing to see: an axis goes as far as the top that stands in the data."""
+    return alt.Chart(named("tops")).mark_point(opacity=0, aria=False).encode(**channel)
 
 
 def _fainter(rest_label: str) -> Any:
@@ -188,18 +220,10 @@ def _worth_rows(subject: Subject) -> Rows:
     return rows
 
 
-def _worth(subject: Subject, rows: Rows) -> Any:
-    cast, top = subject.cast, max(row["epochs"] for row in rows) or 1.0
+def _worth(cast: Cast, rooted: bool) -> Any:
     base = alt.Chart(named("worth")).encode(y=alt.Y("name:N", sort=None, title=None))
     title = "epochs at the end of the run (outline), and what they are worth (filled)"
-    rooted = top > MANY_EPOCHS
-    scale = root_scale(top) if rooted else alt.Scale(domain=[0, top], nice=False)
-    x = alt.X(
-        "epochs:Q",
-        title=f"{title}, square-root scale" if rooted else title,
-        scale=scale,
-        axis=alt.Axis(tickCount=6),
-    )
+    x = _axis(alt.X, "epochs:Q", title, rooted)
     strokes = alt.Scale(domain=cast.domain, range=cast.colours)
     drawn = base.mark_bar(height=11, fillOpacity=0.15, strokeWidth=1).encode(
         x=x,
@@ -209,4 +233,5 @@ def _worth(subject: Subject, rows: Rows) -> Any:
     )
     worth = base.mark_bar(height=11).encode(x=alt.X("worth:Q"), color=colour(cast))
     words = base.mark_text(align="left", dx=5).encode(x=alt.X("epochs:Q"), text=alt.Text("said:N"))
-    return alt.layer(drawn, worth, words, width=WIDTH, height=alt.Step(_ROW))
+    reaching = _reaching(x=alt.X("worth:Q"))
+    return alt.layer(drawn, worth, words, reaching, width=WIDTH, height=alt.Step(_ROW))

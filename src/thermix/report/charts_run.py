@@ -23,6 +23,7 @@ from thermix.report.charts_base import (
     label_layers,
     label_rows,
     named,
+    points_of,
     step_axis,
 )
 from thermix.report.charts_cast import Cast
@@ -33,7 +34,6 @@ __all__ = ["run_figure", "share_rows", "shares_panel", "temperature_rows", "temp
 
 Float64 = NDArray[np.float64]
 
-_POINTS = 240
 _TALL, _LOW = 300, 110
 _MANY_TIMES = 30.0
 
@@ -41,7 +41,7 @@ _MANY_TIMES = 30.0
 def run_figure(subject: Subject) -> Figure:
     """The temperature above, the shares of the sources below, over one axis of steps."""
     plan, cast = subject.plan, subject.cast
-    steps = sampled_steps(plan, _POINTS)
+    steps = sampled_steps(plan, points_of(cast))
     warmth, shares = plan.temperature(steps), plan.probabilities(steps)
     data = {
         "temperature": temperature_rows(steps.tolist(), warmth),

@@ -15,13 +15,13 @@ from thermix.config.build import Config, build
 from thermix.config.checks import check_together
 from thermix.config.place import Place
 from thermix.config.problems import validated
-from thermix.config.read import plain_data
 from thermix.plan.mixture import Source
 from thermix.plan.plan import Plan
 from thermix.report.charts_base import Subject
 from thermix.report.charts_cast import steady_cast
 from thermix.report.charts_data import sampled_steps
 from thermix.studio.knobs import ABSENT, value_at, with_value
+from thermix.studio.yaml_text import text_data
 
 __all__ = ["Design", "Measured", "Place", "measured_in", "read_data"]
 
@@ -56,7 +56,7 @@ class Design:
             ConfigError: it breaks a rule.
         """
         place = Place(self.where)
-        model = validated(_sized(plain_data(self.text, place), self.measured), place)
+        model = validated(_sized(text_data(self.text, place), self.measured), place)
         check_together(model, place)
         return build(model, place, None)
 
@@ -80,7 +80,7 @@ def read_data(text: str, where: str) -> dict[str, Any] | None:
     Raises:
         ConfigError: it is not YAML.
     """
-    data = plain_data(text, Place(where))
+    data = text_data(text, Place(where))
     return data if isinstance(data, dict) else None
 
 

@@ -93,7 +93,8 @@ def _head(design: Design) -> None:
         if st.button("Pin as a variant", disabled=len(state.pins) >= _MOST_PINNED):
             _pin(design)
         text: str = state.text  # given when it is asked for: one kept ahead would be gone after the next turn
-        st.download_button("Download YAML", lambda: text, opened.file_name, "application/yaml")
+        mime = "application/yaml"  # and without a turn of its own, which would overtake it
+        st.download_button("Download YAML", lambda: text, opened.file_name, mime, on_click="ignore")
         if opened.path is not None and st.button(f"Save to {opened.file_name}", type="primary"):
             _save(opened)
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any, Final
 
+import pyarrow as pa
 import streamlit as st
-from rich.cells import cell_len
 
 from thermix.plan.advice import advise
 from thermix.report.charts import figures
@@ -22,9 +22,9 @@ from thermix.report.plan_text import plan_summary
 from thermix.report.text import UNICODE, epochs_text, legible, share_text
 from thermix.studio.design import Design
 
-__all__ = ["panels", "show_design", "show_variants"]
+__all__ = ["as_tables", "panels", "show_design", "show_variants"]
 
-_AXIS, _LABEL, _LETTER = 38, 20, 6.2  # pixels: an axis with its title, the tie of a label, one of its letters
+_AXIS = 38  # pixels: an axis with its title
 
 _STYLE: Final = """<style>
 .wide { overflow-x: auto; max-width: 100%; }
@@ -61,9 +61,12 @@ def panels(figure: Figure, theme: Theme) -> Iterator[list[dict[str, Any]]]:
 
 def _alone(part: dict[str, Any], whole: Mapping[str, Any], theme: Theme) -> dict[str, Any]:
     text = repr(part)
-    config = looks(theme) | {"background": "transparent", "padding": 2, "axisLeft": {"minExtent": _AXIS}}
+    config = looks(theme) | {"background": "transparent", "axisLeft": {"minExtent": _AXIS}}
     kept = {key: value for key, value in part.items() if key != "width"}
     kept["autosize"] = {"type": "fit", "contains": "padding"}
+    kept["padding"] = dict.fromkeys(
+        ("left", "right", "top", "bottom"), 2
+    )  # Streamlit has no eye for config's
     kept["datasets"] = {
         name: rows for name, rows in whole["datasets"].items() if repr({"name": name}) in text
     }
@@ -74,26 +77,37 @@ def _alone(part: dict[str, Any], whole: Mapping[str, Any], theme: Theme) -> dict
     return kept | {"config": config, "$schema": whole["$schema"]} | ({"params": params} if params else {})
 
 
-def _aligned(part: dict[str, Any], labels: Sequence[str]) -> dict[str, Any]:
-    """A panel as wide as the one below it, which has labels to its right."""
-    room = _LABEL + _LETTER * max(map(cell_len, labels))
-    part["config"]["padding"] = {"left": 2, "top": 2, "bottom": 2, "right": round(room)}
-    return part
+def as_tables(part: dict[str, Any]) -> dict[str, Any]:
+    """A panel with its rows as Arrow tables, which Streamlit would make of them by way of pandas."""
+    return part | {"datasets": {name: pa.Table.from_pylist(rows) for name, rows in part["datasets"].items()}}
 
 
-def _draw(figure: Figure, beside: Sequence[str] = ()) -> None:
-    """Draw a figure; `beside` are the labels right of its second row, with which the first is aligned."""
+def _aligned(above: dict[str, Any], below: Mapping[str, Any]) -> dict[str, Any]:
+    """A panel as wide as the one below it: with the names that stand right of that one, unseen."""
+    rows = [{"source": row["source"]} for row in below["datasets"]["labels"]]
+    names = next(
+        layer for layer in below["layer"] if layer["encoding"].get("text", {}).get("field") == "source"
+    )
+    encoding = {channel: names["encoding"][channel] for channel in ("x", "text")}
+    mark = names["mark"] | {"opacity": 0, "aria": False}
+    unseen = {"data": {"values": rows}, "mark": mark, "encoding": encoding}
+    return above | {"layer": [*above["layer"], unseen]}
+
+
+def _draw(figure: Figure, *, aligned: bool = False) -> None:
+    """Draw a figure; `aligned`: its first row is to be as wide as its second."""
     theme: Theme = "dark" if st.context.theme.type == "dark" else "light"
     st.subheader(figure.title, anchor=False)
     st.caption(figure.remark)
-    for row, parts in enumerate(panels(figure, theme)):
-        if beside and row == 0:
-            parts = [_aligned(part, beside) for part in parts]
+    rows = list(panels(figure, theme))
+    if aligned:
+        rows[0] = [_aligned(rows[0][0], rows[1][0])]
+    for row, parts in enumerate(rows):
         places = st.columns(len(parts)) if len(parts) > 1 else [st.container()]
         for column, (place, part) in enumerate(zip(places, parts, strict=True)):
             with place:
                 st.vega_lite_chart(
-                    spec=part, width="stretch", theme=None, key=f"{figure.name} {row} {column}"
+                    spec=as_tables(part), width="stretch", theme=None, key=f"{figure.name} {row} {column}"
                 )
 
 
@@ -110,7 +124,7 @@ def show_design(design: Design, remarks: Sequence[str]) -> None:
         key="parts",
     )
     if "run" in chosen:
-        _draw(figures(subject, ["run"])[0], subject.cast.domain)
+        _draw(figures(subject, ["run"])[0], aligned=True)
     with top:
         _summary(design, remarks)
     if "forecast" in chosen:

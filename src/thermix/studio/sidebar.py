@@ -7,6 +7,7 @@ when the data changes in another way than by the widgets, so that they begin ane
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final, cast, get_args
 
@@ -41,6 +42,7 @@ __all__ = ["turned"]
 
 Data = dict[str, Any]
 
+_MARKDOWN: Final = re.compile(r"(?<![^\W_])_|_(?![^\W_])|[\\`*{}\[\]()#+!|<>~$:&]")
 _STEP: Final = 0.05
 _WIDEST: Final = 5.0
 _DIGITS: Final = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
@@ -209,7 +211,9 @@ def _slider(data: Data, edition: int, knob: Knob, low: float, high: float) -> Da
 
 
 def _caps(data: Data, edition: int) -> Data:
-    with st.expander("Caps: most passes over a source"):
+    with st.expander("Caps: most passes over a source", key="caps", on_change="rerun") as box:
+        if not box.open:  # forty fields that nobody sees take as long as all that is seen
+            return data
         value = value_at(data, ("when_capped",))
         usual = WHEN_CAPPED[0] if value is ABSENT else value
         choices = [*WHEN_CAPPED, *([usual] if usual not in WHEN_CAPPED else [])]
@@ -244,7 +248,9 @@ def _cap(data: Data, edition: int, knob: Knob) -> Data:
 
 
 def _sources(data: Data, edition: int) -> Data:
-    with st.expander("Sources: sizes, add, remove"):
+    with st.expander("Sources: sizes, add, remove", key="sources", on_change="rerun") as box:
+        if not box.open:
+            return data
         for knob in size_knobs(data):
             data = _text(data, edition, knob)
         name = st.text_input("New source", key=_key(edition, "new"), placeholder="its name")
@@ -283,9 +289,11 @@ def _scalar(text: str) -> object:
 
 
 def _plain(text: str) -> str:
-    """A text as it stands in markdown, which labels and messages are."""
-    shown = legible(text, "utf-8")
-    return "".join(f"\\{c}" if c in r"\`*_{}[]()#+!|<>~$:&" else c for c in shown)
+    """A text as it stands in markdown, which labels and messages are.
+
+    A label is read out as it is written: a `_` inside a word is left alone, as markdown leaves it.
+    """
+    return _MARKDOWN.sub(r"\\\g<0>", legible(text, "utf-8"))
 
 
 _DRAWN: Final = {"temperature": _warmth, "percent": _percent, "cap": _cap, "text": _text}

@@ -8,6 +8,7 @@ anew, and its comments go.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import yaml
@@ -18,7 +19,7 @@ from thermix.config.write import flow_text
 from thermix.errors import ConfigError
 from thermix.studio.knobs import ABSENT, Path
 
-__all__ = ["changed_text", "data_text"]
+__all__ = ["changed_text", "data_text", "text_data"]
 
 _PLACE = Place("the text")
 _BLOCKS = ("sources", "edits")
@@ -30,6 +31,23 @@ class _Edit(NamedTuple):
     start: int
     stop: int
     text: str
+
+
+def text_data(text: str, place: Place) -> Any:
+    """`plain_data`, remembered: a page asks for the data of a text several times. Nobody changes it.
+
+    Raises:
+        ConfigError: the text is not YAML.
+    """
+    try:
+        return _remembered(text)
+    except ConfigError:
+        return plain_data(text, place)  # for the words with the right place
+
+
+@lru_cache(maxsize=16)
+def _remembered(text: str) -> Any:
+    return plain_data(text, _PLACE)
 
 
 def data_text(data: Mapping[str, Any]) -> str:
@@ -74,14 +92,14 @@ def changed_text(text: str, wanted: Mapping[str, Any]) -> str:
     steps: 20   # short
     b: {c: 1, d: 2}
     """
-    before = plain_data(text, _PLACE)
+    before = text_data(text, _PLACE)
     if before == wanted:
         return text
     try:
         root: Any = yaml.compose(text, Loader=yaml.SafeLoader)
         edits = [edit for change in _differences(before, wanted) for edit in _edits(root, text, *change)]
         result = _applied(text, edits)
-        if plain_data(result, _PLACE) == wanted:
+        if text_data(result, _PLACE) == wanted:
             return result
     except (yaml.YAMLError, ConfigError, LookupError):
         pass  # a change that has no place of its own in the text
