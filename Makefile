@@ -64,7 +64,7 @@ clean: ## remove .venv and everything built
 
 .venv/test: pyproject.toml $(PINS) | .venv/made
 	@echo "Installing thermix and its test tools into .venv ..." >&2
-	@$(PIP_INSTALL) -c $(PINS) -e '.[dev,data,torch,studio,grain,ray]'
+	@$(PIP_INSTALL) -c $(PINS) -e '.[dev,data,torch,studio,grain,ray,fast]'
 	@touch .venv/base $@
 
 # Debian's python3 comes without ensurepip; its own pip then puts one into the new environment.

@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import islice
 from threading import Lock
 from typing import NamedTuple, TypeVar
@@ -18,15 +18,14 @@ from typing import NamedTuple, TypeVar
 from thermix.errors import InvalidInput
 from thermix.plan.plan import Batch, Plan
 
-__all__ = ["DrawsAhead", "ProcessLock", "in_order"]
+__all__ = ["DrawsAhead", "ProcessLock", "in_order", "next_ahead"]
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 _FIRST_CHUNK = 1 << 11  # draws; so few cost as much as one
-_CHUNK = 1 << 16
+_CHUNK = 1 << 15
 _KEPT = 3
-_TASKS_A_THREAD = 2
 
 
 class ProcessLock:
@@ -88,7 +87,7 @@ def in_order(make: Callable[[T], R], tasks: Iterable[T], threads: int) -> Genera
 
     Args:
         make: makes a result; from several threads at once.
-        tasks: of any number; at most 2 * threads results wait at a time.
+        tasks: of any number; at most threads + 1 are begun or wait at a time.
         threads: 0 makes each result when it is asked for.
 
     Yields:
@@ -102,19 +101,44 @@ def in_order(make: Callable[[T], R], tasks: Iterable[T], threads: int) -> Genera
         yield from map(make, tasks)
         return
     todo, process = iter(tasks), os.getpid()
-    at_exit = sys.is_finalizing  # by then the threads have ended, and modules are gone: `sys` and `os` too
     waiting: deque[Future[R]] = deque()
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="thermix-reader")
-    try:
-        waiting.extend(pool.submit(make, task) for task in islice(todo, _TASKS_A_THREAD * threads))
+    with _pool(threads, "thermix-reader") as pool:
+        waiting.extend(pool.submit(make, task) for task in islice(todo, threads + 1))
         while waiting:
             _refuse_forked(process)
             result = waiting.popleft().result()
             waiting.extend(pool.submit(make, task) for task in islice(todo, 1))
             yield result
+
+
+def next_ahead(groups: Iterator[Sequence[T]]) -> Generator[T]:
+    """The members of groups, each group made by a thread while those of the one before are used.
+
+    Args:
+        groups: none of them empty; advanced by that thread alone.
+
+    Yields:
+        The members. An exception of `groups` comes in place of the first member of the group concerned.
+    """
+    with _pool(1, "thermix-draws") as pool:
+        coming = pool.submit(next, groups, ())
+        while group := coming.result():
+            coming = pool.submit(next, groups, ())
+            yield from group
+
+
+@contextmanager
+def _pool(threads: int, name: str) -> Iterator[ThreadPoolExecutor]:
+    """Threads that end with the block: those that have begun something are waited for."""
+    process = os.getpid()
+    at_exit = sys.is_finalizing  # by then the threads have ended, and modules are gone: `sys` and `os` too
+    getpid = os.getpid
+    pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
+    try:
+        yield pool
     finally:
         if not at_exit():
-            pool.shutdown(wait=process == os.getpid(), cancel_futures=True)
+            pool.shutdown(wait=process == getpid(), cancel_futures=True)
 
 
 def _refuse_forked(process: int) -> None:

@@ -7,7 +7,7 @@ iterating with any number of threads gives the same.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from functools import partial
 from itertools import count
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from thermix.errors import InvalidInput, OutOfRange
 from thermix.plan.checks import checked_whole
 from thermix.plan.plan import Batch, Plan, rank_slice
-from thermix.sources.ahead import DrawsAhead, in_order
+from thermix.sources.ahead import DrawsAhead, in_order, next_ahead
 from thermix.sources.base import ItemSource, Rows
 from thermix.sources.delivery_checks import check_sources, checked_out, one_unit
 from thermix.sources.grouping import Grouped, SourceGroups
@@ -28,7 +28,7 @@ from thermix.sources.rows import RowType, SequenceRows
 
 __all__ = ["BatchReader", "DeliveredBatch"]
 
-_BLOCK_BYTES = 1 << 21  # rows made together: enough to be worth the calls, and few enough for the cache
+_BLOCK_BYTES = 1 << 22  # rows made together: enough to be worth the calls, and few enough for the cache
 _BLOCK_DOCUMENTS = 256
 _GROUPED = 1 << 13  # draws put in order together
 _THREADS = min(2, os.cpu_count() or 1)
@@ -197,10 +197,10 @@ class BatchReader:
         threads = checked_whole("threads", threads, 0, 1 << 10)
         start = self._checked_step(start, self._plan.end + 1)
         stop = self._checked_step(self._plan.end if stop is None else stop, self._plan.end + 1)
-        return self._made(make, self._blocks(start, stop, threads), threads)
+        return self._made(make, self._blocks(start, stop), threads)
 
     def _made(
-        self, make: Callable[[DeliveredBatch], T], blocks: Iterable[_Block], threads: int
+        self, make: Callable[[DeliveredBatch], T], groups: Iterator[list[_Block]], threads: int
     ) -> Generator[T]:
         arrays = RecycledArrays(self._dtype, keep=2 * threads + 2)
 
@@ -215,7 +215,8 @@ class BatchReader:
                     raise
                 return block, None  # one of its batches cannot be had
 
-        with closing(in_order(made_of, blocks, threads)) as results:
+        todo = next_ahead(groups) if threads else (block for group in groups for block in group)
+        with closing(todo) as blocks, closing(in_order(made_of, blocks, threads)) as results:
             for block, made in results:
                 if made is not None:
                     yield from made
@@ -223,32 +224,33 @@ class BatchReader:
                 for step in range(block.start, block.start + len(block.draws.source)):
                     yield from made_of(self._block(step, step + 1))[1] or ()
 
-    def _blocks(self, start: int, stop: int, threads: int) -> Iterator[_Block]:
-        """Steps [start, stop) cut into blocks of one batch size, larger where threads hand them on."""
-        block_draws = 2 * self._block_draws if threads else self._block_draws
+    def _blocks(self, start: int, stop: int) -> Iterator[list[_Block]]:
+        """Steps [start, stop) cut into blocks of one batch size, in groups that are put in order together."""
         for segment in self._plan.segments:
             last = min(stop, segment.end)
             if last <= start:
                 continue
             share = rank_slice(self._rank, self._world_size, segment.batch_size)
-            most = max(1, block_draws // (share.stop - share.start))
+            most = max(1, self._block_draws // (share.stop - share.start))
             while start < last:
                 steps = min(most, last - start)
                 blocks = max(1, min(_GROUPED // segment.batch_size, last - start) // steps)
-                yield from self._grouped(start, steps, blocks)
+                yield self._grouped(start, steps, blocks)
                 start += steps * blocks
 
-    def _grouped(self, start: int, steps: int, blocks: int) -> Iterator[_Block]:
+    def _grouped(self, start: int, steps: int, blocks: int) -> list[_Block]:
         """Blocks of `steps` steps each."""
         draws = self._draws.steps(start, start + steps * blocks)
         source, item = draws.source.reshape(blocks, -1), draws.item.reshape(blocks, -1)
+        found = []
         for number, grouped in enumerate(self._groups.group(source, item)):
             own = slice(number * steps, (number + 1) * steps)
             part = Batch(draws.source[own], draws.item[own], draws.epoch[own])
-            yield _Block(start + number * steps, part, grouped)
+            found.append(_Block(start + number * steps, part, grouped))
+        return found
 
     def _block(self, start: int, stop: int) -> _Block:
-        return next(self._grouped(start, stop - start, 1))
+        return self._grouped(start, stop - start, 1)[0]
 
     def _rows(self, block: _Block, new: _New) -> Rows:
         """The rows of a block (S, b), those of sequences in the array that `new` gives for their shape."""

@@ -1,14 +1,13 @@
 """Arrays whose memory is used again once nobody holds them.
 
 A fresh array of megabytes costs a page fault for every 4 KiB of it, which is as much time as filling it
-takes. Here the memory comes back when the array and every view of it are gone, and not before. It comes
-back to the thread it was given to, as that thread's core still has it in its cache.
+takes. Here the memory comes back when the array and every view of it are gone, and not before. What came back
+last is given out first, to any thread: the fewer arrays go round, the more of them are still in the cache.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from threading import local
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ class RecycledArrays:
 
     Args:
         dtype: of the arrays.
-        keep: most of them to keep for each thread.
+        keep: most of them to keep.
 
     >>> arrays = RecycledArrays(np.dtype("int64"), keep=1)
     >>> first = arrays.empty((2, 3))
@@ -35,18 +34,17 @@ class RecycledArrays:
 
     def __init__(self, dtype: np.dtype[Any], keep: int) -> None:
         self._dtype = dtype
-        self._own = _Free(keep)
+        self._free: deque[_Memory] = deque(maxlen=keep)
 
     def empty(self, shape: tuple[int, ...]) -> NDArray[Any]:
         """An array of a shape, with any content."""
-        free = self._own.memories
         try:
-            memory = free.pop()
+            memory = self._free.pop()
         except IndexError:
             memory = _Memory(np.empty(shape, self._dtype))
         if memory.shape != shape:
             memory = _Memory(np.empty(shape, self._dtype))
-        return np.asarray(_Lease(memory, free))
+        return np.asarray(_Lease(memory, self._free))
 
 
 class _Memory:
@@ -56,13 +54,6 @@ class _Memory:
         self.array = array
         self.shape = array.shape
         self.interface = array.__array_interface__
-
-
-class _Free(local):
-    """What came back, of each thread its own."""
-
-    def __init__(self, keep: int) -> None:
-        self.memories: deque[_Memory] = deque(maxlen=keep)
 
 
 class _Lease:

@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 from thermix.errors import DataError, InvalidInput
 from thermix.plan.checks import check_choice
 from thermix.sources.base import Items
+from thermix.sources.compiled import LOOPS
 from thermix.sources.grouping import Grouped, SourceGroups
 
 __all__ = ["RowType", "SequenceRows"]
 
 RowType = Literal["int64", "int32", "storage"]
 
+_MOST_HELD = 64  # shards that are copied from in one call, and cannot be let go of meanwhile
 _STAGE_BYTES = 1 << 19  # gathered before it is cast: many rows a call, and still in the core's cache
 
 
@@ -34,6 +36,12 @@ class _Gatherable(Protocol):
     def row_length(self) -> int: ...
 
     def gather(self, items: Items, out: NDArray[Any]) -> None: ...
+
+
+class _Located(Protocol):
+    """What knows where in memory its sequences are."""
+
+    def addresses(self, items: Items, out: Items) -> Iterator[tuple[int, object]]: ...
 
 
 _Run = tuple[_Gatherable, int, int]
@@ -66,6 +74,14 @@ class SequenceRows:
         for number, other in self._gatherable.items():
             self._check_like_first(number, other, dtype)
         types = {source.dtype for source in self._gatherable.values()}
+        self._located = {
+            number: cast("_Located", source)
+            for number, source in self._gatherable.items()
+            if getattr(source, "aligned", False)
+        }
+        self._stored = (
+            first.dtype if len(self._located) == len(self._gatherable) and len(types) == 1 else None
+        )
         self._fits = {stored: np.can_cast(stored, self.dtype, "safe") for stored in types}
 
     def fill(self, grouped: Grouped, out: NDArray[Any]) -> None:
@@ -75,6 +91,8 @@ class SequenceRows:
             grouped: the draws (n,).
             out: (n, row_length) of `dtype`.
         """
+        if self._widened(grouped, out):
+            return
         for first, stop, dtype, runs in self._pieces(grouped.runs):
             rows = self._stages.rows(dtype)[: stop - first]
             for source, start, end in runs:
@@ -82,6 +100,26 @@ class SequenceRows:
             if not self._fits[dtype]:
                 self._refuse_misfits(rows, first, grouped)
             out[grouped.order[first:stop]] = rows
+
+    def _widened(self, grouped: Grouped, out: NDArray[Any]) -> bool:
+        """Write the rows in one pass, if there is a compiled loop for all the sources that are drawn."""
+        if self._stored is None:
+            return False
+        loop = LOOPS.widen(self._stored, out)
+        if loop is None:
+            return False
+        addresses, held, first = np.empty(len(grouped.items), np.int64), [], 0
+        for number, start, end in grouped.runs:
+            self._sources.check_given(number)
+            own = self._located[number].addresses(grouped.items[start:end], addresses[start:end])
+            for done, memory in own:
+                held.append(memory)
+                if len(held) == _MOST_HELD:
+                    stop = start + done
+                    loop(addresses[first:stop], grouped.order[first:stop], out)
+                    held, first = [], stop
+        loop(addresses[first:], grouped.order[first:], out)
+        return True
 
     def _pieces(self, runs: Iterable[tuple[int, int, int]]) -> Iterator[_Piece]:
         """The runs cut into what is gathered before it is cast: of one stored type, and of bounded size."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -36,10 +36,11 @@ _TOUCH_FROM = 8
 
 
 class _View(NamedTuple):
-    """A mapped shard: its tokens (n,), and the same memory as windows (w, row)."""
+    """A mapped shard: its tokens (n,), the same memory as windows (w, row), and its address."""
 
     tokens: Tokens
     windows: Tokens
+    address: int
 
 
 class TokenShards(IndexedSource):
@@ -157,18 +158,33 @@ class TokenShards(IndexedSource):
 
         Cost: about 2 us a shard, and the copy.
         """
-        self._check_open()
-        if not len(items):
-            return
-        first, last = int(items[0]), int(items[-1])
-        if first < 0 or last >= self._length:
-            checked_items(items, self._length, self.name)
-        shard = bisect_right(self._starts, first) - 1
-        if last < self._starts[shard + 1]:
-            self._copy(shard, items - self._starts[shard], out)
-            return
-        for number, rows, windows in self._by_shard(items):
-            self._copy(number, windows, out[rows])
+        for shard, rows, windows in self._located(items):
+            self._copy(shard, windows, out[rows])
+
+    def addresses(self, items: Items, out: Items) -> Iterator[tuple[int, object]]:
+        """Where in memory the first token of items is, shard by shard.
+
+        Args:
+            items: as for `gather`.
+            out: int64 (n,), to be filled.
+
+        Yields:
+            How many items are done, and what holds the memory of the last of them: it stays for as long as
+            that is kept.
+
+        Raises:
+            InvalidInput, OutOfRange, DataError: as for `gather`.
+        """
+        for shard, rows, windows in self._located(items):
+            view = self._views.get(shard)
+            np.multiply(windows, self._stride * self._dtype.itemsize, out=out[rows])
+            out[rows] += view.address
+            yield rows.stop, view
+
+    @property
+    def aligned(self) -> bool:
+        """Whether tokens lie where the processor reads them in one piece."""
+        return all(shard.offset % self._dtype.itemsize == 0 for shard in self._shards)
 
     def documents(self, items: ArrayLike) -> Documents:
         """Where documents begin in the rows of items, the target left out.
@@ -230,10 +246,9 @@ class TokenShards(IndexedSource):
         memory = map_file(shard.file, shard.size, self.name)
         shape = (self._windows_in(shard), self._row)
         strides = (self._stride * size, size)
-        return _View(
-            np.ndarray((shard.tokens,), self._dtype, memory, shard.offset),
-            np.ndarray(shape, self._dtype, memory, shard.offset, strides),
-        )
+        tokens = np.ndarray((shard.tokens,), self._dtype, memory, shard.offset)
+        windows = np.ndarray(shape, self._dtype, memory, shard.offset, strides)
+        return _View(tokens, windows, tokens.__array_interface__["data"][0])
 
     def _mapped_index(self, number: int) -> IndexArrays:
         shard = self._shards[number]
@@ -248,6 +263,19 @@ class TokenShards(IndexedSource):
             np.ndarray((header.sequences,), "<i8", memory, header.pointers_at),
             np.ndarray((header.documents,), "<i8", memory, header.documents_at),
         )
+
+    def _located(self, items: Items) -> Iterable[tuple[int, slice, Items]]:
+        """The shards of increasing items, checked, as `_by_shard` has them."""
+        self._check_open()
+        if not len(items):
+            return ()
+        first, last = int(items[0]), int(items[-1])
+        if first < 0 or last >= self._length:
+            checked_items(items, self._length, self.name)
+        shard = bisect_right(self._starts, first) - 1
+        if last < self._starts[shard + 1]:
+            return ((shard, slice(0, len(items)), items - self._starts[shard]),)
+        return self._by_shard(items)
 
     def _by_shard(self, items: Items) -> Iterator[tuple[int, slice, Items]]:
         """The shards of increasing items: number, the places of its items, and the windows they are."""

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from thermix.sources.ahead import next_ahead
+
+
+def running() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("thermix-draws")]
+
+
+def groups(*made: list[int], seen: list[int] | None = None) -> Iterator[list[int]]:
+    for group in made:
+        if seen is not None:
+            seen.append(group[0])
+        yield group
+
+
+def test_the_members_come_in_order_and_the_thread_ends() -> None:
+    assert list(next_ahead(groups([1, 2], [3], [4, 5, 6]))) == [1, 2, 3, 4, 5, 6]
+    assert list(next_ahead(groups())) == []
+    assert running() == []
+
+
+def test_one_group_is_made_ahead_and_no_more() -> None:
+    seen: list[int] = []
+    ahead = next_ahead(groups([1, 2], [3], [4], seen=seen))
+    assert next(ahead) == 1
+    while len(seen) < 2:  # by its thread
+        pass
+    assert next(ahead) == 2
+    assert seen == [1, 3]
+    ahead.close()
+    assert running() == []
+
+
+def test_an_exception_comes_in_place_of_its_group() -> None:
+    def failing() -> Iterator[list[int]]:
+        yield [1]
+        raise ValueError("no more")
+
+    ahead = next_ahead(failing())
+    assert next(ahead) == 1
+    with pytest.raises(ValueError, match="no more"):
+        next(ahead)
+    assert running() == []
