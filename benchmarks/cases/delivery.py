@@ -26,6 +26,7 @@ NOTE = (
 
 CONTENDERS: tuple[str, ...] = (
     "thermix",
+    "thermix_fast",
     "thermix_no_threads",
     "limit",
     "numpy_steps",

@@ -12,6 +12,7 @@ __all__ = ["OWN_FORMAT", "PLAIN", "TITLES"]
 
 TITLES = {
     "thermix": "thermix",
+    "thermix_fast": "thermix, numba",
     "thermix_no_threads": "thermix, no threads",
     "thermix_tokenizers": "thermix, tokenizers",
     "limit": "the limit",
@@ -27,4 +28,4 @@ TITLES = {
     "mosaic": "MosaicML streaming",
 }
 OWN_FORMAT = ("hf_datasets", "litdata_streams", "mosaic", "web_dataset")
-PLAIN = ("thermix", "thermix_no_threads", "numpy_steps", "pytorch", "formula", "limit")
+PLAIN = ("thermix", "thermix_fast", "thermix_no_threads", "numpy_steps", "pytorch", "formula", "limit")

@@ -1,6 +1,7 @@
 """thermix at its defaults: `MixtureLoader`, which reads ahead with two threads; T runs from 5 to 1.
 
-The settings are those of README.md and docs: nothing is tuned.
+The settings are those of README.md and docs: nothing is tuned. Numba, which is there for the limit, is used
+by `thermix_fast.py` alone.
 """
 
 from __future__ import annotations
@@ -55,6 +56,13 @@ def opened(settings: Settings) -> tuple[thermix.Plan, dict[str, Any]]:
     return plan_of(settings, [len(source) for source in sources.values()], changing=True), sources
 
 
+def without_numba() -> None:
+    """Deliver as where numba is not installed."""
+    from thermix.sources import compiled, rows
+
+    rows.LOOPS = compiled.Loops(worth_bytes=1 << 62)  # type: ignore[misc]
+
+
 def start(settings: Settings) -> Callable[[], object]:
     """Open the shards, plan, and take the first batch."""
     from thermix.torch import MixtureLoader
@@ -83,6 +91,7 @@ def delivery(settings: Settings) -> Iterator[Any]:
 
     from thermix.torch import MixtureIterableDataset, MixtureLoader
 
+    without_numba()
     plan, sources = opened(settings.but(draws=10**9))
     if not settings.workers:
         return (batch["input_ids"] for batch in MixtureLoader(plan, sources))

@@ -32,7 +32,7 @@ def test_every_contender_has_a_title_and_a_file_that_names_a_page_or_is_our_own(
     files = {path.stem: path.read_text("utf-8") for path in FOLDER.glob("*.py") if path.stem != "__init__"}
     assert set(files) == set(TITLES)
     assert set(OWN_FORMAT) | set(PLAIN) <= set(files)
-    own = {"thermix", "thermix_no_threads", "limit", "formula"}
+    own = {"thermix", "thermix_fast", "thermix_no_threads", "limit", "formula"}
     for name in set(files) - own:
         assert "https://" in files[name].split('"""')[1], name
     for name in OWN_FORMAT:
