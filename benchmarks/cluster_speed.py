@@ -3,8 +3,10 @@
     python benchmarks/cluster_speed.py             100 MB of text, 8 times; two idle processors
     python benchmarks/cluster_speed.py --tiny      the same code on little text, to see that it runs
 
-A node has one processor and one thread. Both clusters are warmed up, then each prepares eight copies of the
-text with the same tokenizer, in turns of one cluster after the other. MB are of text.
+A node has one processor and one thread. Each cluster is warmed up, then prepares eight copies of the text
+with the same tokenizer, in turns of one cluster after the other. MB are of text. The cluster's own processes
+and the driver take processor time too: with as many processors as nodes they share them with the tasks, as
+on a cluster; with a processor left over they have it for themselves.
 """
 
 from __future__ import annotations
@@ -38,14 +40,19 @@ def cluster_of(nodes: int) -> Any:
     return made
 
 
-def rates(nodes: int, raw: list[str], warm: str, tokenizer: str, size: int, rounds: int) -> list[float]:
+def rates(
+    nodes: int, processors: int, raw: list[str], warm: str, tokenizer: str, size: int, rounds: int
+) -> list[float]:
     """MB/s of each round."""
     import ray
 
     from thermix.engines.ray import RayEngine
     from thermix.prepare.run import prepare
 
-    cluster, found = cluster_of(nodes), []
+    found: list[float] = []
+    whole = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, set(sorted(whole)[:processors]))  # the cluster's processes inherit it
+    cluster = cluster_of(nodes)
     try:
         ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
         for turn in range(rounds + 1):
@@ -63,6 +70,7 @@ def rates(nodes: int, raw: list[str], warm: str, tokenizer: str, size: int, roun
     finally:
         ray.shutdown()
         cluster.shutdown()
+        os.sched_setaffinity(0, whole)
     return found
 
 
@@ -81,14 +89,15 @@ def main() -> None:
         size *= COPIES
         tokenizer = Path(name) / "tokenizer.json"
         write_tokenizer(warm, tokenizer, 1_000 if given.tiny else 32_768)
-        found: dict[int, list[float]] = {1: [], 2: []}
+        found: dict[tuple[int, int], list[float]] = {(1, 1): [], (1, 2): [], (2, 2): []}
         for _ in range(turns):
-            for nodes in found:
-                found[nodes] += rates(nodes, copies, str(warm), str(tokenizer), size, rounds)
-    medians = {nodes: statistics.median(own) for nodes, own in found.items()}
+            for (nodes, processors), own in found.items():
+                own += rates(nodes, processors, copies, str(warm), str(tokenizer), size, rounds)
+    medians = {case: statistics.median(own) for case, own in found.items()}
     print(f"{size / 1e6:.0f} MB of text, {os.cpu_count()} processors, medians of {turns * rounds}\n")
-    for nodes, rate in medians.items():
-        print(f"nodes of one processor: {nodes} {rate:8.1f} MB/s {rate / medians[1]:6.2f}x")
+    print("nodes  processors      MB/s")
+    for (nodes, processors), rate in medians.items():
+        print(f"{nodes:5}{processors:12}{rate:10.1f}{rate / medians[1, 1]:7.2f}x")
 
 
 if __name__ == "__main__":
