@@ -24,6 +24,7 @@ import numpy as np
 
 import thermix
 from thermix.sources import open_source
+from thermix.sources.compiled import LOOPS
 from thermix.sources.reader import BatchReader
 from thermix.sources.shard_writer import TokenShardWriter
 
@@ -34,6 +35,7 @@ MEGABYTES = """
 import re, sys, time
 import thermix, numpy
 from thermix.sources import open_source
+from thermix.sources.compiled import LOOPS
 from thermix.sources.reader import BatchReader
 def megabytes(what):
     return int(re.search(what + r":\\s+(\\d+)", open("/proc/self/status").read())[1]) / 1024
@@ -50,6 +52,7 @@ MEMORY = (
     MEGABYTES
     + """
 folder, steps, threads = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+LOOPS.compile(numpy.dtype("uint16"), numpy.dtype("int64"))
 names = ("web", "books", "code")
 sources = {n: open_source(f"{folder}/{n}-*.bin", name=n, sequence_length=2048) for n in names}
 named = {n: thermix.Source(score=float(i), items=len(s)) for i, (n, s) in enumerate(sources.items())}
@@ -61,6 +64,15 @@ for batch in BatchReader(plan, sources).batches(threads=threads):
 )
 
 Contender = Callable[[int, int], object]
+
+
+def loops_by() -> str:
+    """What copies rows from here on: where numba is installed its loops, compiled now, else NumPy."""
+    stored, found = np.dtype("uint16"), []
+    for wanted in (np.dtype("int64"), np.dtype("int32")):
+        LOOPS.compile(stored, wanted)
+        found.append(LOOPS.widen(stored, np.empty((1, 1), wanted)))
+    return "NumPy" if None in found else "a loop that numba compiled"
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -227,6 +239,7 @@ def main() -> None:
     parser.add_argument("--tiny", action="store_true", help="small sizes: only shows that it runs")
     tiny = parser.parse_args().tiny
     print(f"Python {sys.version.split()[0]}, NumPy {np.__version__}, thermix {thermix.__version__}")
+    print(f"rows are copied by {loops_by()}")
     for shards in (1, 8):
         with tempfile.TemporaryDirectory() as folder:
             write_shards(Path(folder), 1 << 21 if tiny else 1 << 29, shards)

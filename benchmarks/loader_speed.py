@@ -30,6 +30,7 @@ from torch.utils.data import DataLoader, Dataset, WeightedRandomSampler
 
 import thermix
 from thermix.sources import ItemSource, open_source
+from thermix.sources.compiled import LOOPS
 from thermix.sources.reader import BatchReader
 from thermix.sources.shard_writer import TokenShardWriter
 from thermix.torch import MixtureBatchSampler, MixtureDataset, MixtureLoader, collate
@@ -248,6 +249,9 @@ def main() -> None:
         f"Python {sys.version.split()[0]}, NumPy {np.__version__}, PyTorch {torch.__version__}, "
         f"thermix {thermix.__version__}"
     )
+    LOOPS.compile(np.dtype("uint16"), np.dtype("int64"))  # as a run has it after some seconds
+    compiled = LOOPS.widen(np.dtype("uint16"), np.empty((1, 1), np.int64)) is not None
+    print(f"rows are copied by {'a loop that numba compiled' if compiled else 'NumPy'}")
     with tempfile.TemporaryDirectory() as folder:
         data = write_data(Path(folder), sizes.tokens)
         rows_a_second(data, sizes)

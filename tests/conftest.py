@@ -22,6 +22,16 @@ settings.register_profile("thorough", deadline=None, max_examples=5_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "dev"))
 
 
+@pytest.fixture(autouse=True, scope="session")
+def no_loop_is_compiled_by_the_way() -> Iterator[None]:
+    """Tests read enough for one, and some count threads and memory; `test_compiled.py` has its own."""
+    from thermix.sources import compiled, rows
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rows, "LOOPS", compiled.Loops(worth_bytes=1 << 62))
+        yield
+
+
 @pytest.fixture(scope="module")
 def store_server() -> Iterator[RefusingStore]:
     """An object store that this process and those it starts find; skipped where none is installed."""

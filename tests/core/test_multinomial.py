@@ -5,6 +5,7 @@ are off by a factor of about 1 + 5 * sqrt(K / D).
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Callable
 
@@ -103,8 +104,8 @@ def test_anchors_are_thinned_to_doubled_spacing(limits: Callable[[int, int], Non
     limits(10, 8)
     counts = MultinomialCounts(cooling(1000, 3), KEY, 0, 10)
     counts.at(np.array([1000]))
-    assert 1 < len(counts._anchors) <= 8
-    assert set(np.diff(sorted(counts._anchors))) == {128}
+    assert 1 < len(counts._known.anchors) <= 8
+    assert set(np.diff(sorted(counts._known.anchors))) == {128}
     assert counts.coarse_steps()[0] == 0
     assert counts.coarse_steps()[-1] == 1000
 
@@ -203,3 +204,26 @@ def test_counts_of_a_step_scatter_as_independent_draws_do() -> None:
 
 def test_sources_of_draw_order_1() -> None:
     assert sequence(20, THREE).tolist() == [0, 2, 2, 0, 1, 1, 2, 0, 1, 1, 0, 0, 2, 1, 1, 0, 2, 1, 2, 1]
+
+
+def test_threads_may_ask_at_once(limits: Callable[[int, int], None]) -> None:
+    """Each finds anchors and their spacing that belong together."""
+    limits(64, 8)
+    wanted = np.arange(0, 4000, 7)
+    asked = MultinomialCounts(cooling(4000, 3), KEY, 0, 10).at(wanted)
+    counts, failed = MultinomialCounts(cooling(4000, 3), KEY, 0, 10), []
+
+    def ask(seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        for _ in range(40):
+            steps = np.sort(rng.choice(len(wanted), 5, replace=False))
+            if not (counts.at(wanted[steps]) == asked[steps]).all():
+                failed.append(steps)
+
+    threads = [threading.Thread(target=ask, args=(seed,), daemon=True) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    assert not failed

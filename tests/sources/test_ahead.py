@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -29,8 +30,10 @@ def test_one_group_is_made_ahead_and_no_more() -> None:
     seen: list[int] = []
     ahead = next_ahead(groups([1, 2], [3], [4], seen=seen))
     assert next(ahead) == 1
-    while len(seen) < 2:  # by its thread
-        pass
+    for _ in range(1000):  # by its thread
+        if len(seen) == 2:
+            break
+        time.sleep(0.01)
     assert next(ahead) == 2
     assert seen == [1, 3]
     ahead.close()

@@ -175,8 +175,9 @@ class TestWhenItIsCompiled:
             loops.widen(np.dtype("uint16"), out)
         assert done.wait(10)
         assert compiled_for == [(np.dtype("uint16"), np.dtype("int64"))]
-        while any(thread.name == "thermix-compile" for thread in threading.enumerate()):
-            pass
+        for thread in threading.enumerate():
+            if thread.name == "thermix-compile":
+                thread.join(30)
         assert loops.widen(np.dtype("uint16"), out) is not None
 
     def test_never_without_numba(self, monkeypatch: pytest.MonkeyPatch) -> None:

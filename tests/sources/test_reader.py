@@ -429,8 +429,12 @@ def test_file_handles_and_maps_are_bounded_for_thousands_of_shards(many_shards: 
 
 LITTLE_ROOM = """
 import resource, sys
-resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
 import numpy as np
+from thermix.sources.compiled import LOOPS
+if sys.argv[2:]:
+    LOOPS.compile(np.dtype("uint16"), np.dtype("int64"))
+    assert LOOPS.widen(np.dtype("uint16"), np.empty((1, 1), np.int64)) is not None
+resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
 from pathlib import Path
 from tests.sources import test_reader as t
 paths = sorted(Path(sys.argv[1]).glob("*.bin"))
@@ -444,10 +448,13 @@ print("read")
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no such limit")
+@pytest.mark.parametrize("way", [[], ["compiled"]], ids=["NumPy", "compiled"])
 def test_thousands_of_shards_are_read_by_a_process_that_may_open_forty_files(
-    many_shards: TokenShards, tmp_path: Path
+    many_shards: TokenShards, tmp_path: Path, way: list[str]
 ) -> None:
-    command = [sys.executable, "-c", LITTLE_ROOM, str(tmp_path)]
+    if way:
+        pytest.importorskip("numba")
+    command = [sys.executable, "-c", LITTLE_ROOM, str(tmp_path), *way]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert (done.stdout, done.returncode) == ("read\n", 0), done.stderr
 

@@ -149,6 +149,19 @@ def test_a_cap_can_be_set_and_taken_away(served: tuple[str, Path]) -> None:
         assert said == []
 
 
+def test_a_cap_typed_just_before_its_box_is_closed_is_kept(served: tuple[str, Path]) -> None:
+    with seen(served[0]) as (page, said):
+        table(page)
+        page.get_by_text("Caps: most passes over a source").click()
+        cap = page.locator("input[type=number][aria-label=web]")
+        cap.fill("0.5")
+        page.get_by_text("Caps: most passes over a source").click()
+        cap.wait_for(state="hidden")
+        settled(page)
+        assert "max_epochs: 0.5}   # most" in yaml_of(page)
+        assert said == []
+
+
 def test_a_mistake_has_its_message_and_the_rest_stays(served: tuple[str, Path]) -> None:
     with seen(served[0]) as (page, said):
         good = shown(page)

@@ -8,6 +8,7 @@ replayed from *anchors*, kept as far as anyone asked, at most 4,096 with doublin
 from __future__ import annotations
 
 import warnings
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,13 @@ _DRAWS_A_SECOND = 40_000_000
 _SLOW_SECONDS = 2
 
 
+class _Known(NamedTuple):
+    """Counts before some steps, kept every `spacing` steps as far as anyone asked."""
+
+    spacing: int
+    anchors: dict[int, Ints]
+
+
 class MultinomialCounts:
     """Counts of one segment under independent draws, at any of its steps.
 
@@ -42,9 +50,9 @@ class MultinomialCounts:
         self._first_draw = first_draw
         self._units = units_per_step
         self._start = int(shares.edges[0])
-        self._spacing = max(1, _BLOCK // units_per_step)
-        sources = shares.compute(np.zeros(1, np.int64)).shape[0]
-        self._anchors = {self._start: np.zeros(sources, np.int64)}
+        self._sources = shares.compute(np.zeros(1, np.int64)).shape[0]
+        first = {self._start: np.zeros(self._sources, np.int64)}
+        self._known = _Known(max(1, _BLOCK // units_per_step), first)
 
     def at(self, steps: Ints) -> Ints:
         """Draws of each source from the segment's start to each step.
@@ -58,15 +66,19 @@ class MultinomialCounts:
         Cost: the draws from the last anchor on are replayed, about 40 million a second; a
         `SlowSeekWarning` says so before one that takes over 2 seconds.
         """
-        result = np.empty((len(steps), len(self._anchors[self._start])), np.int64)
-        here, counts = self._start, self._anchors[self._start]
+        result = np.empty((len(steps), self._sources), np.int64)
+        here, counts = self._start, np.zeros(self._sources, np.int64)
         for row, step in enumerate(steps.tolist()):
-            anchor = self._anchor_before(step)
+            spacing, anchors = self._known
+            anchor = self._start + (step - self._start) // spacing * spacing
+            while anchor not in anchors:
+                anchor -= spacing
             if anchor > here:
-                here, counts = anchor, self._anchors[anchor]
+                here, counts = anchor, anchors[anchor]
             self._warn_if_slow(step - here)
             while here < step:
-                upto = min(step, self._start + ((here - self._start) // self._spacing + 1) * self._spacing)
+                spacing = self._known.spacing
+                upto = min(step, self._start + ((here - self._start) // spacing + 1) * spacing)
                 counts = counts + self._replay(here, upto)
                 here = upto
                 self._keep(here, counts)
@@ -76,7 +88,7 @@ class MultinomialCounts:
     def deficits(self, step: int) -> Ints:
         """Zeros: independent draws owe nobody anything."""
         del step
-        return np.zeros_like(self._anchors[self._start])
+        return np.zeros(self._sources, np.int64)
 
     def owed(self, step: int) -> list[int]:
         """What each source is owed from the segment's start to `step`, exactly, in units of 2^-32."""
@@ -85,21 +97,16 @@ class MultinomialCounts:
     def coarse_steps(self) -> Ints:
         """Steps of the segment, its start and end among them: those whose counts are known, or few."""
         end = int(self._shares.edges[-1])
-        return np.unique(np.array([*self._anchors, end], np.int64))
-
-    def _anchor_before(self, step: int) -> int:
-        anchor = self._start + (step - self._start) // self._spacing * self._spacing
-        while anchor not in self._anchors:
-            anchor -= self._spacing
-        return anchor
+        return np.unique(np.array([*self._known.anchors, end], np.int64))
 
     def _keep(self, step: int, counts: Ints) -> None:
-        if (step - self._start) % self._spacing == 0:
-            self._anchors[step] = counts
-        if len(self._anchors) > _MOST_ANCHORS:
-            self._spacing *= 2
-            kept = {s: c for s, c in self._anchors.items() if (s - self._start) % self._spacing == 0}
-            self._anchors = kept
+        spacing, anchors = self._known
+        if (step - self._start) % spacing == 0:
+            anchors[step] = counts
+        if len(anchors) > _MOST_ANCHORS:
+            spacing *= 2
+            kept = {s: c for s, c in list(anchors.items()) if (s - self._start) % spacing == 0}
+            self._known = _Known(spacing, kept)  # at once: another thread may be looking
 
     def _warn_if_slow(self, steps: int) -> None:
         seconds = steps * self._units / _DRAWS_A_SECOND
@@ -113,7 +120,7 @@ class MultinomialCounts:
 
     def _replay(self, first: int, last: int) -> Ints:
         """(K,) draws of each source in steps [first, last), at most one spacing of them."""
-        total = np.zeros_like(self._anchors[self._start])
+        total = np.zeros(self._sources, np.int64)
         steps = max(1, _BLOCK // self._units)
         for step in range(first, last, steps):
             total += self._replay_block(np.arange(step, min(step + steps, last)))

@@ -112,6 +112,11 @@ class BalancedCounts:
         Cost: a scan of at most 512 runs before each step where anchors lie, else from the last one on;
         about 15 ns a source and run.
         """
+        counts, self._recent = self._scanned(steps)
+        return counts
+
+    def _scanned(self, steps: Ints) -> tuple[Ints, State]:
+        """The counts, and the state at the last of the steps; several threads may scan at once."""
         result = np.zeros((len(steps), len(self._first_deficits)), np.int64)
         done = 0
         state = self._recent
@@ -123,14 +128,13 @@ class BalancedCounts:
             where = np.searchsorted(columns, steps[done:upto])
             result[done:upto, self._tree.leaves] = counts[:, where].T
             done = upto
-        self._recent = state
-        return result
+        return result, state
 
     def deficits(self, step: int) -> Ints:
         """(K,) draws owed minus draws so far before `step`, in units of 2^-32."""
-        self.at(np.array([step], np.int64))
+        _, state = self._scanned(np.array([step], np.int64))
         result = np.zeros_like(self._first_deficits)
-        result[self._tree.leaves] = self._recent.deficit
+        result[self._tree.leaves] = state.deficit
         return result
 
     def owed(self, step: int) -> list[int]:

@@ -108,7 +108,7 @@ def forecast(plan: Plan) -> Forecast:
     """Forecast a plan: expected and exact draws, epochs, repeats and ends of every source.
 
     Cost: one scan of the plan's temperature grid (at most 131,072 runs a segment), about 60 ns a source
-    and run; then a few thousand runs for each source to find its steps. The length of the plan is free.
+    and run; then a few thousand runs around the steps that are looked for. The length of the plan is free.
     """
     steps = np.unique(np.linspace(0, plan.end - 1, _CURVE_POINTS).astype(np.int64))
     known = _known_counts(plan, steps)

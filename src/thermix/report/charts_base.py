@@ -75,13 +75,18 @@ class Subject:
 
     @cached_property
     def steps(self) -> Ints:
-        """Steps at which counts are shown, those of the forecast and the plan's end."""
-        return np.append(self.forecast.steps, self.plan.end)
+        """Steps at which counts are shown: those of the forecast, of each edit, and the plan's end."""
+        return np.unique([*self.forecast.steps, *edits_of(self.plan), self.plan.end])
 
     @cached_property
     def counts(self) -> Ints:
-        """(S, K) draws before those steps."""
-        return np.vstack([self.forecast.counts, [source.draws for source in self.forecast]])
+        """(S, K) draws before those steps; those that the forecast has are not counted again."""
+        known = np.append(self.forecast.steps, self.plan.end)
+        counts = np.vstack([self.forecast.counts, [source.draws for source in self.forecast]])
+        starts = np.setdiff1d(self.steps, known)
+        if len(starts):
+            known, counts = np.append(known, starts), np.vstack([counts, self.plan.counts(starts)])
+        return counts[np.argsort(known)]
 
 
 def points_of(cast: Cast) -> int:

@@ -6,12 +6,12 @@ charts' own files.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from thermix.core.shares import grid_width
 from thermix.plan.plan import Plan
 from thermix.plan.segments import Segment
 
@@ -47,11 +47,13 @@ def sampled_steps(plan: Plan, points: int) -> Ints:
 
 def _corners(segment: Segment) -> Ints:
     """The segment's steps at which a piece of its schedule begins; none where there are very many."""
-    clock, spans = segment.timeline.clock, segment.timeline.schedule.spans[1:]
+    timeline = segment.timeline
+    clock, spans, width = timeline.clock, timeline.schedule.spans[1:], grid_width(timeline.span)
     if len(spans) > _MOST_CORNERS:
         return np.empty(0, np.int64)
-    steps = np.array([math.ceil(clock.position(span.begin, "steps")) for span in spans], np.int64)
-    steps += segment.timeline.origin
+    begins = np.array([float(clock.position(span.begin, "steps")) for span in spans])
+    cells = np.ceil((begins - (width - 1) / 2) / width)  # the first whose middle, where T is taken, is there
+    steps = timeline.origin + cells.astype(np.int64) * width
     return steps[(steps > segment.start) & (steps < segment.end)]
 
 

@@ -1,13 +1,15 @@
 """The one compiled loop: rows copied and widened in one pass, where numba (the extra `fast`) is installed.
 
 NumPy takes two passes, a take and a cast. That is the way without numba, until the loop is compiled, and for
-types it is not compiled for. Both give the same rows. Nothing waits: numba is loaded and the loop compiled in
-a thread of its own, and only once a process has read enough for it to be worth it.
+types it is not compiled for. Both give the same rows. No read waits: numba is loaded and the loop compiled in
+a thread of its own, once a process has read enough rows of these types for it to be worth it. A process that
+ends in that second or two does wait for the thread.
 """
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from importlib.util import find_spec
 from threading import Lock, Thread
 from typing import Any, Final, Protocol
@@ -41,11 +43,12 @@ class Loops:
     """Compiled loops by the types of tokens and rows.
 
     Args:
-        worth_bytes: how much is to be written before one is compiled.
+        worth_bytes: how much is to be written of two types before their loop is compiled.
     """
 
     def __init__(self, worth_bytes: int = _WORTH_BYTES) -> None:
-        self._left = worth_bytes
+        self._worth_bytes = worth_bytes
+        self._written: dict[Types, int] = {}
         self._ready: dict[Types, Widen] = {}
         self._asked: set[Types] = set()
         self._lock = Lock()
@@ -56,19 +59,21 @@ class Loops:
         types = tokens, out.dtype
         found = self._ready.get(types)
         if found is None:
-            self._left -= out.nbytes
-            if self._left < 0 and types not in self._asked:
+            written = self._written[types] = self._written.get(types, 0) + out.nbytes
+            if written > self._worth_bytes and types not in self._asked:
                 self._ask(types)
         return found
 
     def _ask(self, types: Types) -> None:
+        if self._process != os.getpid():
+            return  # a lock, of ours or of numba's, may be held by a thread that stayed in the other process
         with self._lock:
-            # In a forked process a lock of numba's may be held by a thread that is not there.
-            if types in self._asked or self._process != os.getpid():
+            if types in self._asked:
                 return
             self._asked.add(types)
         if _can_compile(*types):
-            Thread(target=self.compile, args=types, name="thermix-compile").start()
+            with suppress(RuntimeError):  # there may be no room for one more thread
+                Thread(target=self.compile, args=types, name="thermix-compile").start()
 
     def compile(self, tokens: np.dtype[Any], rows: np.dtype[Any]) -> None:
         """Compile the loop for two types; without numba, or with one that does not work here, do nothing."""

@@ -14,7 +14,17 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from thermix.errors import DataError
 
-__all__ = ["Disk", "FileElsewhere", "Maps", "descriptor_of", "map_file", "open_raw", "opened", "unreadable"]
+__all__ = [
+    "Disk",
+    "FileElsewhere",
+    "Maps",
+    "descriptor_of",
+    "map_file",
+    "map_limit",
+    "open_raw",
+    "opened",
+    "unreadable",
+]
 
 T = TypeVar("T")
 
@@ -156,7 +166,7 @@ class Maps(Generic[T]):
         self._make = make
         self._path = paths
         self._name = name
-        self._limit = _map_limit()
+        self._limit = map_limit()
         self._kept: dict[int, T] = {}
 
     def get(self, file: int) -> T:
@@ -198,7 +208,7 @@ class Maps(Generic[T]):
         return self._make(file)
 
 
-def _map_limit() -> int:
+def map_limit() -> int:
     """Maps to keep: a sixteenth of the files a process may open, as a map holds one before Python 3.13."""
     if _NO_HANDLE:
         return _MOST_MAPS

@@ -158,7 +158,7 @@ class BatchReader:
         Args:
             start: in [0, plan.end].
             stop: in [start, plan.end]; left out, the end.
-            threads: that read ahead, at most about 20 MB each or two batches, whichever is more. 0 reads each
+            threads: that read ahead, at most about 8 MB each or two batches, whichever is more. 0 reads each
                 batch when it is asked for.
 
         Returns:

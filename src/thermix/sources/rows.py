@@ -16,6 +16,7 @@ from thermix.errors import DataError, InvalidInput
 from thermix.plan.checks import check_choice
 from thermix.sources.base import Items
 from thermix.sources.compiled import LOOPS
+from thermix.sources.disk import map_limit
 from thermix.sources.grouping import Grouped, SourceGroups
 
 __all__ = ["RowType", "SequenceRows"]
@@ -23,6 +24,7 @@ __all__ = ["RowType", "SequenceRows"]
 RowType = Literal["int64", "int32", "storage"]
 
 _MOST_HELD = 64  # shards that are copied from in one call, and cannot be let go of meanwhile
+_MAPS_A_SHARD = 8  # that may be kept, for each that is held: several threads hold some
 _STAGE_BYTES = 1 << 19  # gathered before it is cast: many rows a call, and still in the core's cache
 
 
@@ -77,8 +79,9 @@ class SequenceRows:
         self._located = {
             number: cast("_Located", source)
             for number, source in self._gatherable.items()
-            if getattr(source, "aligned", False)
+            if getattr(source, "aligned", False) and hasattr(source, "addresses")
         }
+        self._most_held = max(1, min(_MOST_HELD, map_limit() // _MAPS_A_SHARD))
         self._stored = (
             first.dtype if len(self._located) == len(self._gatherable) and len(types) == 1 else None
         )
@@ -102,7 +105,7 @@ class SequenceRows:
             out[grouped.order[first:stop]] = rows
 
     def _widened(self, grouped: Grouped, out: NDArray[Any]) -> bool:
-        """Write the rows in one pass, if there is a compiled loop for all the sources that are drawn."""
+        """Write the rows in one pass, if there is a compiled loop and all the sources store what it reads."""
         if self._stored is None:
             return False
         loop = LOOPS.widen(self._stored, out)
@@ -114,7 +117,7 @@ class SequenceRows:
             own = self._located[number].addresses(grouped.items[start:end], addresses[start:end])
             for done, memory in own:
                 held.append(memory)
-                if len(held) == _MOST_HELD:
+                if len(held) == self._most_held:
                     stop = start + done
                     loop(addresses[first:stop], grouped.order[first:stop], out)
                     held, first = [], stop

@@ -213,7 +213,7 @@ def _slider(data: Data, edition: int, knob: Knob, low: float, high: float) -> Da
 def _caps(data: Data, edition: int) -> Data:
     with st.expander("Caps: most passes over a source", key="caps", on_change="rerun") as box:
         if not box.open:  # forty fields that nobody sees take as long as all that is seen
-            return data
+            return _left_in(data, edition, [_every_cap(data), *cap_knobs(data)], _capped)
         value = value_at(data, ("when_capped",))
         usual = WHEN_CAPPED[0] if value is ABSENT else value
         choices = [*WHEN_CAPPED, *([usual] if usual not in WHEN_CAPPED else [])]
@@ -225,9 +225,7 @@ def _caps(data: Data, edition: int) -> Data:
             "A source that is asked for more", choices, choices.index(usual), key=key, help=help_text
         )
         data = _set(data, ("when_capped",), usual, after)
-        top = value_at(data, ("max_epochs",))
-        every = Knob(("max_epochs",), "cap", "every source", None if top is ABSENT else top)
-        for knob in (every, *cap_knobs(data)):
+        for knob in (_every_cap(data), *cap_knobs(data)):
             data = _DRAWN[knob.kind](data, edition, knob)
     return data
 
@@ -243,14 +241,36 @@ def _cap(data: Data, edition: int, knob: Knob) -> Data:
         placeholder="no limit",
         format="%g",
     )
+    return _capped(data, knob, after)
+
+
+def _every_cap(data: Data) -> Knob:
+    top = value_at(data, ("max_epochs",))
+    return Knob(("max_epochs",), "cap", "every source", None if top is ABSENT else top)
+
+
+def _capped(data: Data, knob: Knob, after: Any) -> Data:
+    if knob.kind == "text":
+        return _said(data, knob, after)
     said = ABSENT if after is None else int(after) if after == int(after) else after
     return data if after == knob.value else cast(Data, with_value(data, knob.path, said))
+
+
+def _left_in(
+    data: Data, edition: int, knobs: Sequence[Knob], turn: Callable[[Data, Knob, Any], Data]
+) -> Data:
+    """The data with what was typed into fields whose box was closed in the same moment."""
+    for knob in knobs:
+        key = _key(edition, knob.path)
+        if key in st.session_state:
+            data = turn(data, knob, st.session_state[key])
+    return data
 
 
 def _sources(data: Data, edition: int) -> Data:
     with st.expander("Sources: sizes, add, remove", key="sources", on_change="rerun") as box:
         if not box.open:
-            return data
+            return _left_in(data, edition, size_knobs(data), _said)
         for knob in size_knobs(data):
             data = _text(data, edition, knob)
         name = st.text_input("New source", key=_key(edition, "new"), placeholder="its name")
@@ -275,9 +295,15 @@ def _or_said(make: Callable[[], Any], otherwise: Data) -> Data:
 def _text(data: Data, edition: int, knob: Knob) -> Data:
     """A value as it is written; what is typed is read as YAML reads it."""
     key = _key(edition, knob.path)
-    before = knob.value if isinstance(knob.value, str) else getattr(knob.value, "text", str(knob.value))
-    after = st.text_input(_plain(knob.label), before, key=key)
-    return data if after == before else cast(Data, with_value(data, knob.path, _scalar(after)))
+    return _said(data, knob, st.text_input(_plain(knob.label), _written(knob), key=key))
+
+
+def _written(knob: Knob) -> str:
+    return knob.value if isinstance(knob.value, str) else getattr(knob.value, "text", str(knob.value))
+
+
+def _said(data: Data, knob: Knob, after: str) -> Data:
+    return data if after == _written(knob) else cast(Data, with_value(data, knob.path, _scalar(after)))
 
 
 def _scalar(text: str) -> object:
