@@ -1,10 +1,11 @@
 """What a second node brings: `thermix prepare` on a Ray cluster of one node, and of two, on this machine.
 
-    python benchmarks/cluster_speed.py             100 MB of text, 8 times; two idle processors
+    python benchmarks/cluster_speed.py             250 MB of text, 8 times; two idle processors
     python benchmarks/cluster_speed.py --tiny      the same code on little text, to see that it runs
 
 A node has one processor and one thread. Each cluster is warmed up, then prepares eight copies of the text
-with the same tokenizer, in turns of one cluster after the other. MB are of text. The cluster's own processes
+with the same tokenizer, in turns of one cluster after the other. MB are of text. Opening the
+inputs and the first worker of a node take a second of every run, however short. The cluster's own processes
 and the driver take processor time too: with as many processors as nodes they share them with the tasks, as
 on a cluster; with a processor left over they have it for themselves.
 """
@@ -78,7 +79,7 @@ def main() -> None:
     """Run both clusters in turns and print their rates."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--tiny", action="store_true", help="small sizes: only shows that it runs")
-    parser.add_argument("--megabytes", type=int, default=100)
+    parser.add_argument("--megabytes", type=int, default=250)
     parser.add_argument("--turns", type=int, default=2)
     given = parser.parse_args()
     megabytes, turns, rounds = (1, 1, 1) if given.tiny else (given.megabytes, given.turns, 1)
