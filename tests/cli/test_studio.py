@@ -28,6 +28,32 @@ def test_a_missing_library_is_an_install_command(
     )
 
 
+@pytest.mark.parametrize(
+    ("what", "value", "message"),
+    [
+        (
+            "_PYTHON",
+            (99, 0),
+            "Streamlit needs 99.0 for this page. Use Python 99.0 or newer, or `thermix report`.",
+        ),
+        (
+            "_STREAMLIT",
+            (99, 1),
+            "the page needs 99.1 or newer. Update it: pip install --upgrade 'thermix[studio]'.",
+        ),
+    ],
+)
+def test_what_is_too_old_is_said_before_anything_starts(
+    thermix: Thermix, mix: Path, monkeypatch: pytest.MonkeyPatch, what: str, value: Any, message: str
+) -> None:
+    pytest.importorskip("streamlit")
+    monkeypatch.setattr(server, what, value)
+    ran = thermix("studio", "mix.yaml")
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.startswith("thermix: thermix studio: ")
+    assert ran.err.rstrip().endswith(message)
+
+
 class TestWithTheExtra:
     @pytest.fixture(autouse=True)
     def _extra(self) -> None:

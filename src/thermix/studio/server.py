@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import sys
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,6 +14,8 @@ __all__ = ["LOOPBACK", "free_port", "serve"]
 
 LOOPBACK = "127.0.0.1"
 
+_PYTHON = (3, 11)
+_STREAMLIT = (1, 67)  # as in pyproject.toml
 _FIRST_PORT = 8501
 _PORTS = 50
 
@@ -21,10 +25,24 @@ def check_extra() -> None:
 
     Raises:
         MissingExtra: one is not installed.
+        InvalidInput: Python, or Streamlit, is older than the page needs.
     """
+    if sys.version_info < _PYTHON:
+        here, least = (".".join(map(str, each[:2])) for each in (sys.version_info, _PYTHON))
+        raise InvalidInput(
+            f"thermix studio: this is Python {here}; Streamlit needs {least} for this page. Use "
+            f"Python {least} or newer, or `thermix report`."
+        )
     for module, library, extra in (("streamlit", "streamlit", "studio"), ("altair", "altair", "studio")):
         if find_spec(module) is None:
             raise MissingExtra(library, extra, "thermix studio")
+    there = version("streamlit")
+    if tuple(int(part) for part in there.split(".")[:2]) < _STREAMLIT:
+        least = ".".join(map(str, _STREAMLIT))
+        raise InvalidInput(
+            f"thermix studio: Streamlit is {there}; the page needs {least} or newer. "
+            "Update it: pip install --upgrade 'thermix[studio]'."
+        )
 
 
 def free_port(address: str, port: int | None = None) -> int:
