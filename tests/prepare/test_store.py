@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -158,8 +159,12 @@ def test_a_run_whose_lock_was_taken_over_stops_before_its_manifest(
         def begin(self, total: int, done: Progress) -> None:
             objects = fsspec.filesystem("s3")
             text = objects.cat_file(f"{out}/{WORK}/lock")
-            other = json.loads(text) | {"token": "another", "host": "node-7"}
-            objects.pipe_file(f"{out}/{WORK}/lock", json.dumps(other).encode())
+            other = json.dumps(json.loads(text) | {"token": "another", "host": "node-7"}).encode()
+            for _ in range(50):  # a renewal on its way while it is written is written over it
+                objects.pipe_file(f"{out}/{WORK}/lock", other)
+                time.sleep(0.3)
+                if objects.cat_file(f"{out}/{WORK}/lock") == other:
+                    return
 
     with pytest.raises(InvalidInput, match=r"this run has lost its lock: process \d+ on node-7"):
         prepared(raw, out, watcher=Robbed(), split_bytes=8_192)
