@@ -172,11 +172,18 @@ def test_a_run_that_lost_its_lock_is_told_and_leaves_the_others_alone(
     other = None
     with lock_of(place).held() as lock:
         lock.confirm()
-        if gone:
-            place.remove(NAME)
-        else:
-            other = left_by(place, **elsewhere())
-        wait_until(lambda: lock._other is not None)
+
+        def robbed() -> bool:
+            nonlocal other
+            if lock._other is None:  # a renewal on its way may have been written over it
+                if gone:
+                    place.remove(NAME)
+                else:
+                    other = left_by(place, **elsewhere())
+                time.sleep(0.1)
+            return lock._other is not None
+
+        wait_until(robbed)
         with pytest.raises(
             InvalidInput, match=f"this run has lost its lock: {said}. What is finished is kept"
         ):
