@@ -16,7 +16,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
+import urllib.request
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -64,46 +67,58 @@ def moves(page: Any, count: int) -> list[tuple[float, float]]:
     return found
 
 
+def measured(chromium: str, sources: int, count: int) -> list[tuple[float, float]]:
+    """Serve a page of so many sources, and move a slider on it."""
+    from playwright.sync_api import sync_playwright
+
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "mix.yaml"
+        path.write_text(configuration(sources), encoding="utf-8")
+        command = [sys.executable, "-m", "thermix", "studio", str(path)]
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        try:
+            assert server.stdout is not None
+            address = server.stdout.readline().split()[2]
+            wait_for(f"{address}/_stcore/health")
+            with sync_playwright() as engine:
+                browser = engine.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+                page = browser.new_page(viewport={"width": 1280, "height": 900})
+                page.add_init_script(f"({WATCH})()")
+                page.goto(address)
+                page.locator(".wide table").first.wait_for()
+                page.wait_for_timeout(3000)
+                found = moves(page, count)
+                browser.close()
+        finally:
+            server.kill()
+            server.wait()
+    return found
+
+
+def wait_for(address: str) -> None:
+    """Until something answers there, half a minute at most."""
+    for _ in range(300):
+        with suppress(OSError), urllib.request.urlopen(address, timeout=5):
+            return
+        time.sleep(0.1)
+    sys.exit(f"nothing answers at {address}")
+
+
 def main() -> None:
-    """Serve a page, move a slider, print what was seen."""
+    """Print what was seen."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--tiny", action="store_true", help="only to see that it runs")
     parser.add_argument("--sources", type=int, default=20)
     given = parser.parse_args()
     sources, count = (3, 2) if given.tiny else (given.sources, 40)
     chromium = shutil.which("chromium")
-    with suppress(ImportError):
-        import streamlit  # noqa: F401
-        from playwright.sync_api import sync_playwright
-
-        if chromium is None:
-            sys.exit("no Chromium on this machine: make browser")
-        with tempfile.TemporaryDirectory() as name:
-            path = Path(name) / "mix.yaml"
-            path.write_text(configuration(sources), encoding="utf-8")
-            command = [sys.executable, "-m", "thermix", "studio", str(path)]
-            server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-            try:
-                assert server.stdout is not None
-                address = server.stdout.readline().split()[2]
-                with sync_playwright() as engine:
-                    browser = engine.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-                    page = browser.new_page(viewport={"width": 1280, "height": 900})
-                    page.add_init_script(f"({WATCH})()")
-                    page.wait_for_timeout(1000)
-                    page.goto(address)
-                    page.locator(".wide table").first.wait_for()
-                    page.wait_for_timeout(3000)
-                    found = moves(page, count)
-                    browser.close()
-            finally:
-                server.kill()
-                server.wait()
-        print(f"{sources} sources, {count} moves of a slider, milliseconds (median, least, most)")
-        for what, times in zip(("forecast", "charts"), zip(*found, strict=True), strict=True):
-            print(f"{what:10}{statistics.median(times):8.0f}{min(times):8.0f}{max(times):8.0f}")
+    if chromium is None or not all(map(find_spec, ("streamlit", "playwright"))):
+        print("Chromium, Streamlit or Playwright is not here: nothing is measured (make browser, make test)")
         return
-    sys.exit("streamlit and playwright are not installed: make test installs them")
+    found = measured(chromium, sources, count)
+    print(f"{sources} sources, {count} moves of a slider, milliseconds (median, least, most)")
+    for what, times in zip(("forecast", "charts"), zip(*found, strict=True), strict=True):
+        print(f"{what:10}{statistics.median(times):8.0f}{min(times):8.0f}{max(times):8.0f}")
 
 
 if __name__ == "__main__":
