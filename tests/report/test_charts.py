@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.report.plans import small_plan
-from thermix.core.schedule import constant, cosine, linear
+from thermix.core.schedule import constant, cosine, linear, step
 from thermix.errors import InvalidInput
 from thermix.plan.mixture import Mixture, Source
 from thermix.plan.plan import Plan
@@ -285,3 +285,23 @@ def test_repeats_are_worth_what_the_paper_says() -> None:
         assert effective_epochs(epochs) == pytest.approx(spelt)
     assert effective_epochs([0.0, 0.5]).tolist() == [0.0, 0.5]
     assert effective_epochs(1e9) == pytest.approx(1 + HALF_LIFE)
+
+
+@pytest.mark.parametrize("steps", [1_000, 10_000_000])
+def test_a_jump_is_drawn_between_two_steps_that_follow_each_other(steps: int) -> None:
+    """On a long clock it is where the temperature grid has it, not where the schedule says."""
+    temperature = step((5.0, 2.0, 1.0), at=("50%", "80%"))
+    plan = Plan(
+        Mixture({"a": Source(score=1.0, items=9)}, temperature=temperature), steps=steps, batch_size=1
+    )
+    shown = sampled_steps(plan, 80)
+    jumps = np.flatnonzero(np.diff(plan.temperature(shown)))
+    assert len(jumps) == 2
+    assert (np.diff(shown)[jumps] == 1).all()
+
+
+def test_the_curves_of_counts_bend_where_an_edit_begins() -> None:
+    plan = small_plan().edit(at_step=333, temperature=0.5)
+    subject = subject_of(plan)
+    assert 333 in subject.steps
+    np.testing.assert_array_equal(subject.counts, plan.counts(subject.steps))

@@ -130,9 +130,9 @@ def next_ahead(groups: Iterator[Sequence[T]]) -> Generator[T]:
 @contextmanager
 def _pool(threads: int, name: str) -> Iterator[ThreadPoolExecutor]:
     """Threads that end with the block: those that have begun something are waited for."""
-    process = os.getpid()
-    at_exit = sys.is_finalizing  # by then the threads have ended, and modules are gone: `sys` and `os` too
-    getpid = os.getpid
+    # At exit the threads have ended, and modules are gone: `sys` and `os` too.
+    at_exit, getpid = sys.is_finalizing, os.getpid
+    process = getpid()
     pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
     try:
         yield pool

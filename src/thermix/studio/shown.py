@@ -64,9 +64,7 @@ def _alone(part: dict[str, Any], whole: Mapping[str, Any], theme: Theme) -> dict
     config = looks(theme) | {"background": "transparent", "axisLeft": {"minExtent": _AXIS}}
     kept = {key: value for key, value in part.items() if key != "width"}
     kept["autosize"] = {"type": "fit", "contains": "padding"}
-    kept["padding"] = dict.fromkeys(
-        ("left", "right", "top", "bottom"), 2
-    )  # Streamlit has no eye for config's
+    kept["padding"] = dict.fromkeys(("left", "right", "top", "bottom"), 2)  # config's is not heeded
     kept["datasets"] = {
         name: rows for name, rows in whole["datasets"].items() if repr({"name": name}) in text
     }
