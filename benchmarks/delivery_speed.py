@@ -71,7 +71,7 @@ def loops_by() -> str:
     stored, found = np.dtype("uint16"), []
     for wanted in (np.dtype("int64"), np.dtype("int32")):
         LOOPS.compile(stored, wanted)
-        found.append(LOOPS.widen(stored, np.empty((1, 1), wanted)))
+        found.append(LOOPS.widen(stored, wanted, 0))
     return "NumPy" if None in found else "a loop that numba compiled"
 
 

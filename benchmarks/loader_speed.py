@@ -250,7 +250,7 @@ def main() -> None:
         f"thermix {thermix.__version__}"
     )
     LOOPS.compile(np.dtype("uint16"), np.dtype("int64"))  # as a run has it after some seconds
-    compiled = LOOPS.widen(np.dtype("uint16"), np.empty((1, 1), np.int64)) is not None
+    compiled = LOOPS.widen(np.dtype("uint16"), np.dtype("int64"), 0) is not None
     print(f"rows are copied by {'a loop that numba compiled' if compiled else 'NumPy'}")
     with tempfile.TemporaryDirectory() as folder:
         data = write_data(Path(folder), sizes.tokens)

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from thermix import Mixture, Plan, Source
 from thermix.sources import compiled, open_source, rows
@@ -104,17 +103,17 @@ class Counted:
     def __init__(self, loops: Loops) -> None:
         self.loops, self.given = loops, 0
 
-    def widen(self, tokens: np.dtype[Any], out: NDArray[Any]) -> Any:
-        found = self.loops.widen(tokens, out)
+    def widen(self, tokens: np.dtype[Any], rows: np.dtype[Any], nbytes: int) -> Any:
+        found = self.loops.widen(tokens, rows, nbytes)
         self.given += found is not None
         return found
 
 
 def test_what_it_is_not_compiled_for_goes_numpys_way(tmp_path: Path, ready: Loops) -> None:
-    out = np.empty((1, 4), np.int64)
-    assert ready.widen(np.dtype(">u2"), out) is None
-    assert ready.widen(np.dtype("uint64"), out) is None
-    assert not compiled._can_compile(np.dtype(">u2"), out.dtype)
+    whole = np.dtype("int64")
+    assert ready.widen(np.dtype(">u2"), whole, 32) is None
+    assert ready.widen(np.dtype("uint64"), whole, 32) is None
+    assert not compiled._can_compile(np.dtype(">u2"), whole)
     assert not compiled._can_compile(np.dtype("int64"), np.dtype("int32"))
 
 
@@ -168,31 +167,31 @@ class TestWhenItIsCompiled:
             return lambda *_: 0
 
         monkeypatch.setattr(compiled, "_compiled", compile_)
-        loops, out = Loops(worth_bytes=1000), np.empty((1, 64), np.int64)
-        assert loops.widen(np.dtype("uint16"), out) is None
+        loops, types = Loops(worth_bytes=1000), (np.dtype("uint16"), np.dtype("int64"))
+        assert loops.widen(*types, 512) is None
         assert not compiled_for
         for _ in range(9):
-            loops.widen(np.dtype("uint16"), out)
+            loops.widen(*types, 512)
         assert done.wait(10)
-        assert compiled_for == [(np.dtype("uint16"), np.dtype("int64"))]
+        assert compiled_for == [types]
         for thread in threading.enumerate():
             if thread.name == "thermix-compile":
                 thread.join(30)
-        assert loops.widen(np.dtype("uint16"), out) is not None
+        assert loops.widen(*types, 512) is not None
 
     def test_never_without_numba(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(compiled, "find_spec", lambda _: None)
         monkeypatch.setattr(compiled, "Thread", None)  # one would be an error
         loops = Loops(worth_bytes=0)
         for _ in range(3):
-            assert loops.widen(np.dtype("uint16"), np.empty((1, 4), np.int64)) is None
+            assert loops.widen(np.dtype("uint16"), np.dtype("int64"), 32) is None
 
     def test_never_where_numba_does_not_work(self, monkeypatch: pytest.MonkeyPatch) -> None:
         numba = pytest.importorskip("numba")
         loops = never()
         monkeypatch.setattr(numba.config, "DISABLE_JIT", True)
         loops.compile(np.dtype("uint16"), np.dtype("int64"))
-        assert loops.widen(np.dtype("uint16"), np.empty((1, 4), np.int64)) is None
+        assert loops.widen(np.dtype("uint16"), np.dtype("int64"), 32) is None
 
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
     @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
@@ -202,7 +201,7 @@ class TestWhenItIsCompiled:
         child = os.fork()
         if child == 0:
             try:
-                loops.widen(np.dtype("uint16"), np.empty((1, 4), np.int64))
+                loops.widen(np.dtype("uint16"), np.dtype("int64"), 32)
                 os._exit(0)
             except BaseException:
                 os._exit(1)

@@ -435,7 +435,7 @@ import numpy as np
 from thermix.sources.compiled import LOOPS
 if sys.argv[2:]:
     LOOPS.compile(np.dtype("uint16"), np.dtype("int64"))
-    assert LOOPS.widen(np.dtype("uint16"), np.empty((1, 1), np.int64)) is not None
+    assert LOOPS.widen(np.dtype("uint16"), np.dtype("int64"), 0) is not None
 resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
 from pathlib import Path
 from tests.sources import test_reader as t

@@ -6,17 +6,16 @@ Nothing here changes a result, only when it is computed.
 from __future__ import annotations
 
 import os
-import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing
 from itertools import islice
 from threading import Lock
 from typing import NamedTuple, TypeVar
 
 from thermix.errors import InvalidInput
 from thermix.plan.plan import Batch, Plan
+from thermix.sources.worker_threads import WorkerThreads
 
 __all__ = ["DrawsAhead", "ProcessLock", "in_order", "next_ahead"]
 
@@ -101,13 +100,12 @@ def in_order(make: Callable[[T], R], tasks: Iterable[T], threads: int) -> Genera
         yield from map(make, tasks)
         return
     todo, process = iter(tasks), os.getpid()
-    waiting: deque[Future[R]] = deque()
-    with _pool(threads, "thermix-reader") as pool:
-        waiting.extend(pool.submit(make, task) for task in islice(todo, threads + 1))
+    with closing(WorkerThreads(make, threads, "thermix-reader")) as workers:
+        waiting = deque(map(workers.begin, islice(todo, threads + 1)))
         while waiting:
             _refuse_forked(process)
             result = waiting.popleft().result()
-            waiting.extend(pool.submit(make, task) for task in islice(todo, 1))
+            waiting.extend(map(workers.begin, islice(todo, 1)))
             yield result
 
 
@@ -120,25 +118,15 @@ def next_ahead(groups: Iterator[Sequence[T]]) -> Generator[T]:
     Yields:
         The members. An exception of `groups` comes in place of the first member of the group concerned.
     """
-    with _pool(1, "thermix-draws") as pool:
-        coming = pool.submit(next, groups, ())
+
+    def made(_: None) -> Sequence[T]:
+        return next(groups, ())
+
+    with closing(WorkerThreads(made, 1, "thermix-draws")) as workers:
+        coming = workers.begin(None)
         while group := coming.result():
-            coming = pool.submit(next, groups, ())
+            coming = workers.begin(None)
             yield from group
-
-
-@contextmanager
-def _pool(threads: int, name: str) -> Iterator[ThreadPoolExecutor]:
-    """Threads that end with the block: those that have begun something are waited for."""
-    # At exit the threads have ended, and modules are gone: `sys` and `os` too.
-    at_exit, getpid = sys.is_finalizing, os.getpid
-    process = getpid()
-    pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
-    try:
-        yield pool
-    finally:
-        if not at_exit():
-            pool.shutdown(wait=process == getpid(), cancel_futures=True)
 
 
 def _refuse_forked(process: int) -> None:

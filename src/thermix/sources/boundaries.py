@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +48,8 @@ def starts_after(tokens: NDArray[Any], end_of_document: int) -> Ints:
     return np.flatnonzero(tokens == end_of_document) + 1
 
 
-class IndexArrays(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class IndexArrays:
     """The arrays of a Megatron-LM index, as they lie in the file.
 
     Attributes:

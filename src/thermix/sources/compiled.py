@@ -29,12 +29,12 @@ Types = tuple[np.dtype[Any], np.dtype[Any]]
 
 
 class Widen(Protocol):
-    """Copies tokens to rows: `out[places[i]]` becomes the tokens at the memory address `addresses[i]`.
+    """Copies tokens to rows: `out[i]` becomes the tokens at the memory address `addresses[i]`.
 
     One call for all sources of a block: a thread that copies then waits for Python once, not once a source.
     """
 
-    def __call__(self, addresses: Items, places: Items, out: NDArray[Any], /) -> int:
+    def __call__(self, addresses: Items, out: NDArray[Any], /) -> int:
         """Copy; what is returned says nothing."""
         ...
 
@@ -54,12 +54,18 @@ class Loops:
         self._lock = Lock()
         self._process = os.getpid()
 
-    def widen(self, tokens: np.dtype[Any], out: NDArray[Any]) -> Widen | None:
-        """The loop for these types; None where there is none, or none yet."""
-        types = tokens, out.dtype
+    def widen(self, tokens: np.dtype[Any], rows: np.dtype[Any], nbytes: int) -> Widen | None:
+        """The loop for two types; None where there is none, or none yet.
+
+        Args:
+            tokens: their type.
+            rows: the type they are wanted in.
+            nbytes: of the rows that are wanted now.
+        """
+        types = tokens, rows
         found = self._ready.get(types)
         if found is None:
-            written = self._written[types] = self._written.get(types, 0) + out.nbytes
+            written = self._written[types] = self._written.get(types, 0) + nbytes
             if written > self._worth_bytes and types not in self._asked:
                 self._ask(types)
         return found
@@ -114,17 +120,17 @@ def _compiled(tokens: np.dtype[Any], rows: np.dtype[Any]) -> Widen:
 
     token = numba.from_dtype(tokens)
 
-    def widen(addresses: Items, places: Items, out: NDArray[Any]) -> int:
+    def widen(addresses: Items, out: NDArray[Any]) -> int:
         # The first token of every window is asked for at once: their pages are looked up side by side.
         touched, row_length = 0, out.shape[1]
         for i in range(len(addresses)):
             touched += int(numba.carray(pointer(addresses[i]), 1, token)[0])
         for i in range(len(addresses)):
-            window, row = numba.carray(pointer(addresses[i]), row_length, token), out[places[i]]
+            window, row = numba.carray(pointer(addresses[i]), row_length, token), out[i]
             for j in range(row_length):
                 row[j] = window[j]
         return touched
 
     whole, rows_type = types.int64, types.Array(numba.from_dtype(rows), 2, "C")
-    loop: Widen = numba.njit(whole(whole[::1], whole[::1], rows_type), nogil=True)(widen)
+    loop: Widen = numba.njit(whole(whole[::1], rows_type), nogil=True)(widen)
     return loop

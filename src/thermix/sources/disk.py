@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import FileIO
 from typing import Any, Generic, Protocol, TypeVar
+from weakref import WeakValueDictionary
 
 from thermix.errors import DataError
 
@@ -29,7 +30,9 @@ __all__ = [
 T = TypeVar("T")
 
 _OUT_OF_HANDLES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
-_MOST_MAPS = 1024
+_SHARED_OUT = 1 << 14
+_A_SOURCE = 16  # th part of them
+_FEWEST = 16
 
 
 class FileElsewhere(Protocol):
@@ -154,7 +157,7 @@ class Maps(Generic[T]):
     """What was mapped of many files, a bounded number at a time.
 
     When it is full the one mapped first is dropped: reads come in random order, so that no other choice
-    would be better. A map in use by another thread lives until that thread is done with it.
+    would be better. A map in use elsewhere lives until that is done with it; till then it is not made twice.
 
     Args:
         make: maps file number i; its OSError becomes a DataError.
@@ -166,8 +169,9 @@ class Maps(Generic[T]):
         self._make = make
         self._path = paths
         self._name = name
-        self._limit = map_limit()
+        self._limit = max(map_limit(_A_SOURCE), _FEWEST)
         self._kept: dict[int, T] = {}
+        self._alive: WeakValueDictionary[int, T] = WeakValueDictionary()
 
     def get(self, file: int) -> T:
         """What was mapped of file number `file`.
@@ -186,12 +190,15 @@ class Maps(Generic[T]):
         """Drop the maps of files whose number is unwanted."""
         for file in filter(unwanted, list(self._kept)):
             self._kept.pop(file, None)
+            self._alive.pop(file, None)
 
     def _mapped(self, file: int) -> T:
-        try:
-            made = self._tried(file)
-        except OSError as error:
-            raise unreadable(error, self._path(file), self._name) from error
+        made = self._alive.get(file)
+        if made is None:
+            try:
+                made = self._alive[file] = self._tried(file)
+            except OSError as error:
+                raise unreadable(error, self._path(file), self._name) from error
         while len(self._kept) >= self._limit:
             self._kept.pop(next(iter(self._kept), file), None)
         self._kept[file] = made
@@ -208,13 +215,19 @@ class Maps(Generic[T]):
         return self._make(file)
 
 
-def map_limit() -> int:
-    """Maps to keep: a sixteenth of the files a process may open, as a map holds one before Python 3.13."""
-    if _NO_HANDLE:
-        return _MOST_MAPS
-    try:
-        import resource
-    except ImportError:  # Windows
-        return 64
-    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return _MOST_MAPS if limit == resource.RLIM_INFINITY else min(max(limit // 16, 16), _MOST_MAPS)
+def map_limit(share: int) -> int:
+    """A share of the files a process may open: a map holds one open before Python 3.13.
+
+    Args:
+        share: a part in so many. At most 16,384 maps are shared out, whatever is allowed.
+    """
+    limit = _SHARED_OUT
+    if not _NO_HANDLE:
+        try:
+            import resource
+        except ImportError:  # Windows
+            limit = 1024
+        else:
+            own = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+            limit = limit if own == resource.RLIM_INFINITY else min(own, limit)
+    return max(limit // share, 1)

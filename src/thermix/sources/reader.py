@@ -20,11 +20,11 @@ from thermix.errors import InvalidInput, OutOfRange
 from thermix.plan.checks import checked_whole
 from thermix.plan.plan import Batch, Plan, rank_slice
 from thermix.sources.ahead import DrawsAhead, in_order, next_ahead
-from thermix.sources.base import ItemSource, Rows
+from thermix.sources.base import Items, ItemSource, Rows
 from thermix.sources.delivery_checks import check_sources, checked_out, one_unit
 from thermix.sources.grouping import Grouped, SourceGroups
 from thermix.sources.recycled import RecycledArrays
-from thermix.sources.rows import RowType, SequenceRows
+from thermix.sources.rows import Fill, RowType, SequenceRows
 
 __all__ = ["BatchReader", "DeliveredBatch"]
 
@@ -38,11 +38,11 @@ T = TypeVar("T")
 
 
 class _Block(NamedTuple):
-    """Steps from `start` on whose rows are made together: their draws (steps, b), and these in order."""
+    """Steps from `start` on whose rows are made together: their draws (steps, b), and what reads them."""
 
     start: int
     draws: Batch
-    grouped: Grouped
+    read: Callable[[_New], Rows]
 
 
 class DeliveredBatch(NamedTuple):
@@ -127,7 +127,7 @@ class BatchReader:
         Cost: draws are computed ahead where steps are read one after the other.
         """
         step = self._checked_step(step, self._plan.end)
-        rows = self._rows(self._block(step, step + 1), self._new(None if out is None else out[np.newaxis]))
+        rows = self._block(step, step + 1).read(self._new(None if out is None else out[np.newaxis]))
         return cast("Rows", rows[0]) if out is None else out
 
     def read_steps(self, start: int, stop: int, out: NDArray[Any] | None = None) -> Rows:
@@ -148,7 +148,7 @@ class BatchReader:
         stop = self._checked_step(stop, self._plan.end + 1)
         if stop <= start:
             raise OutOfRange(f"stop: got {stop}, and start {start}; steps [start, stop) are at least one.")
-        return self._rows(self._block(start, stop), self._new(out))
+        return self._block(start, stop).read(self._new(out))
 
     def batches(
         self, start: int = 0, stop: int | None = None, *, threads: int = _THREADS
@@ -207,7 +207,7 @@ class BatchReader:
         def made_of(block: _Block) -> tuple[_Block, list[T] | None]:
             draws = block.draws
             try:
-                rows = self._rows(block, arrays.empty)
+                rows = block.read(arrays.empty)
                 batches = map(DeliveredBatch, count(block.start), rows, draws.source, draws.item, draws.epoch)
                 return block, list(map(make, batches))
             except Exception:
@@ -243,24 +243,30 @@ class BatchReader:
         draws = self._draws.steps(start, start + steps * blocks)
         source, item = draws.source.reshape(blocks, -1), draws.item.reshape(blocks, -1)
         found = []
-        for number, grouped in enumerate(self._groups.group(source, item)):
+        for number, read in enumerate(self._reads(source, item, (steps, draws.source.shape[1]))):
             own = slice(number * steps, (number + 1) * steps)
             part = Batch(draws.source[own], draws.item[own], draws.epoch[own])
-            found.append(_Block(start + number * steps, part, grouped))
+            found.append(_Block(start + number * steps, part, read))
         return found
+
+    def _reads(
+        self, source: NDArray[np.int32], item: Items, shape: tuple[int, int]
+    ) -> Iterator[Callable[[_New], Rows]]:
+        """What reads the rows of draws (m, S b) as m blocks of a shape (S, b)."""
+        if self._sequences is None:
+            for grouped in self._groups.group(source, item):
+                yield partial(self._documents, grouped, shape)
+        else:
+            for fill in self._sequences.fills(source, item):
+                yield partial(_filled, fill, (*shape, self._sequences.row_length))
 
     def _block(self, start: int, stop: int) -> _Block:
         return self._grouped(start, stop - start, 1)[0]
 
-    def _rows(self, block: _Block, new: _New) -> Rows:
-        """The rows of a block (S, b), those of sequences in the array that `new` gives for their shape."""
-        steps, each = block.draws.source.shape
-        if self._sequences is None:
-            found = self._groups.documents(block.grouped)
-            return [found[i * each : (i + 1) * each] for i in range(steps)]
-        rows = new((steps, each, self._sequences.row_length))
-        self._sequences.fill(block.grouped, rows.reshape(steps * each, rows.shape[2]))
-        return rows
+    def _documents(self, grouped: Grouped, shape: tuple[int, int], _: _New) -> Rows:
+        """A list of b documents for each step."""
+        (steps, each), found = shape, self._groups.documents(grouped)
+        return [found[i * each : (i + 1) * each] for i in range(steps)]
 
     def _new(self, out: NDArray[Any] | None) -> _New:
         """Gives the caller's array where there is one, else a new one."""
@@ -276,6 +282,13 @@ class BatchReader:
                 f"step: got {number}; the plan has {self._plan.end} steps. Ask for 0 to {below - 1}."
             )
         return number
+
+
+def _filled(fill: Fill, shape: tuple[int, int, int], new: _New) -> Rows:
+    """Rows (S, b, row length), in the array that `new` gives for that shape."""
+    rows = new(shape)
+    fill(rows.reshape(shape[0] * shape[1], shape[2]))
+    return rows
 
 
 def _as_it_is(batch: DeliveredBatch) -> DeliveredBatch:

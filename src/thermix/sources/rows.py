@@ -5,26 +5,27 @@ Invariant: row i is the item of draw i, in whatever order the rows were gathered
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from threading import local
 from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from thermix.errors import DataError, InvalidInput
+from thermix.errors import DataError, InvalidInput, ThermixError
 from thermix.plan.checks import check_choice
 from thermix.sources.base import Items
-from thermix.sources.compiled import LOOPS
-from thermix.sources.disk import map_limit
+from thermix.sources.compiled import LOOPS, Widen
 from thermix.sources.grouping import Grouped, SourceGroups
+from thermix.sources.located import Located, RowAddresses, Shards
 
-__all__ = ["RowType", "SequenceRows"]
+__all__ = ["Fill", "RowType", "SequenceRows"]
 
 RowType = Literal["int64", "int32", "storage"]
+Fill = Callable[[NDArray[Any]], None]
+"""Writes rows into an array (n, row length)."""
 
-_MOST_HELD = 64  # shards that are copied from in one call, and cannot be let go of meanwhile
-_MAPS_A_SHARD = 8  # that may be kept, for each that is held: several threads hold some
 _STAGE_BYTES = 1 << 19  # gathered before it is cast: many rows a call, and still in the core's cache
 
 
@@ -38,12 +39,6 @@ class _Gatherable(Protocol):
     def row_length(self) -> int: ...
 
     def gather(self, items: Items, out: NDArray[Any]) -> None: ...
-
-
-class _Located(Protocol):
-    """What knows where in memory its sequences are."""
-
-    def addresses(self, items: Items, out: Items) -> Iterator[tuple[int, object]]: ...
 
 
 _Run = tuple[_Gatherable, int, int]
@@ -76,26 +71,40 @@ class SequenceRows:
         for number, other in self._gatherable.items():
             self._check_like_first(number, other, dtype)
         types = {source.dtype for source in self._gatherable.values()}
-        self._located = {
-            number: cast("_Located", source)
-            for number, source in self._gatherable.items()
-            if getattr(source, "aligned", False) and hasattr(source, "addresses")
-        }
-        self._most_held = max(1, min(_MOST_HELD, map_limit() // _MAPS_A_SHARD))
-        self._stored = (
-            first.dtype if len(self._located) == len(self._gatherable) and len(types) == 1 else None
-        )
         self._fits = {stored: np.can_cast(stored, self.dtype, "safe") for stored in types}
+        self._stored = first.dtype
+        self._addresses = _addresses_of(sources) if len(types) == 1 else None
 
-    def fill(self, grouped: Grouped, out: NDArray[Any]) -> None:
-        """Write the row of each draw.
+    def fills(self, source: NDArray[np.int32], item: Items) -> list[Fill]:
+        """What writes the rows of draws (m, n), for each of the m: row i of the array is that of draw i.
 
-        Args:
-            grouped: the draws (n,).
-            out: (n, row_length) of `dtype`.
+        All that is the same for many draws is done here, so that threads that fill wait for Python less.
         """
-        if self._widened(grouped, out):
-            return
+        widened = self._widened(source, item)
+        if widened is not None:
+            return widened
+        return [partial(self._gathered, grouped) for grouped in self._sources.group(source, item)]
+
+    def fill(self, source: NDArray[np.int32], item: Items, out: NDArray[Any]) -> None:
+        """Write the rows of draws (n,) into an array (n, row length)."""
+        (fill,) = self.fills(source[np.newaxis], item[np.newaxis])
+        fill(out)
+
+    def _widened(self, source: NDArray[np.int32], item: Items) -> list[Fill] | None:
+        """In one pass, if there is a compiled loop and all the sources store what it reads."""
+        if self._addresses is None:
+            return None
+        loop = LOOPS.widen(self._stored, self.dtype, item.size * self.row_length * self.dtype.itemsize)
+        if loop is None:
+            return None
+        try:
+            located = self._addresses.locate(source, item)
+        except ThermixError:
+            return None  # the other way says so where the draw comes that it concerns
+        return None if located is None else [partial(_widen, loop, each) for each in located]
+
+    def _gathered(self, grouped: Grouped, out: NDArray[Any]) -> None:
+        """Source by source: taken as they are stored, then cast."""
         for first, stop, dtype, runs in self._pieces(grouped.runs):
             rows = self._stages.rows(dtype)[: stop - first]
             for source, start, end in runs:
@@ -103,26 +112,6 @@ class SequenceRows:
             if not self._fits[dtype]:
                 self._refuse_misfits(rows, first, grouped)
             out[grouped.order[first:stop]] = rows
-
-    def _widened(self, grouped: Grouped, out: NDArray[Any]) -> bool:
-        """Write the rows in one pass, if there is a compiled loop and all the sources store what it reads."""
-        if self._stored is None:
-            return False
-        loop = LOOPS.widen(self._stored, out)
-        if loop is None:
-            return False
-        addresses, held, first = np.empty(len(grouped.items), np.int64), [], 0
-        for number, start, end in grouped.runs:
-            self._sources.check_given(number)
-            own = self._located[number].addresses(grouped.items[start:end], addresses[start:end])
-            for done, memory in own:
-                held.append(memory)
-                if len(held) == self._most_held:
-                    stop = start + done
-                    loop(addresses[first:stop], grouped.order[first:stop], out)
-                    held, first = [], stop
-        loop(addresses[first:], grouped.order[first:], out)
-        return True
 
     def _pieces(self, runs: Iterable[tuple[int, int, int]]) -> Iterator[_Piece]:
         """The runs cut into what is gathered before it is cast: of one stored type, and of bounded size."""
@@ -175,6 +164,10 @@ class SequenceRows:
                 )
 
 
+def _widen(loop: Widen, located: Located, out: NDArray[Any]) -> None:
+    loop(located.addresses, out)
+
+
 class _Stages(local):
     """Memory to gather into, of each thread its own, and kept: a page fault costs what filling it does."""
 
@@ -219,3 +212,14 @@ def _gatherable(sources: SourceGroups, number: int) -> _Gatherable:
     if hasattr(source, "gather"):
         return cast("_Gatherable", source)
     return _Copied(sources, number)
+
+
+def _addresses_of(sources: SourceGroups) -> RowAddresses | None:
+    """Where all sources lie in memory; None if one does not."""
+    found: list[Shards | None] = []
+    for number in range(len(sources.names)):
+        source: Any = sources[number] if number in sources.given else None
+        if source is not None and not getattr(source, "aligned", False):
+            return None
+        found.append(source)
+    return RowAddresses(found)

@@ -10,8 +10,9 @@ import hashlib
 import os
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -35,7 +36,8 @@ _MOST_TOKENS = 1 << 31
 _TOUCH_FROM = 8
 
 
-class _View(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class _View:
     """A mapped shard: its tokens (n,), the same memory as windows (w, row), and its address."""
 
     tokens: Tokens
@@ -161,25 +163,26 @@ class TokenShards(IndexedSource):
         for shard, rows, windows in self._located(items):
             self._copy(shard, windows, out[rows])
 
-    def addresses(self, items: Items, out: Items) -> Iterator[tuple[int, object]]:
-        """Where in memory the first token of items is, shard by shard.
-
-        Args:
-            items: as for `gather`.
-            out: int64 (n,), to be filled.
-
-        Yields:
-            How many items are done, and what holds the memory of the last of them: it stays for as long as
-            that is kept.
+    def mapped(self, shard: int) -> tuple[int, object]:
+        """The memory address of a shard's first row, and what keeps it there for as long as it is held.
 
         Raises:
-            InvalidInput, OutOfRange, DataError: as for `gather`.
+            InvalidInput: the source is closed.
+            DataError: the file is gone, cannot be read, or has another size than before.
         """
-        for shard, rows, windows in self._located(items):
-            view = self._views.get(shard)
-            np.multiply(windows, self._stride * self._dtype.itemsize, out=out[rows])
-            out[rows] += view.address
-            yield rows.stop, view
+        self._check_open()
+        view = self._views.get(shard)
+        return view.address, view
+
+    @property
+    def first_items(self) -> Items:
+        """The first item of each shard, and the number of items (shards + 1,)."""
+        return self._first_items
+
+    @property
+    def bytes_apart(self) -> int:
+        """Bytes from the begin of a row to that of the next one in its shard."""
+        return self._stride * self._dtype.itemsize
 
     @property
     def aligned(self) -> bool:

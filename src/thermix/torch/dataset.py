@@ -17,7 +17,7 @@ from thermix.errors import InvalidInput
 from thermix.plan.plan import Plan
 from thermix.sources.base import ItemSource
 from thermix.sources.delivery_checks import check_sources, one_unit
-from thermix.sources.grouping import Grouped, SourceGroups
+from thermix.sources.grouping import SourceGroups
 from thermix.sources.numbered import NumberedDraws, Places
 from thermix.sources.recycled import RecycledArrays
 from thermix.sources.rows import RowType, SequenceRows
@@ -133,23 +133,21 @@ class MixtureDataset(Dataset[Sample]):
                 {"input_ids": row, "source": number, "step": step}
                 for row, number, step in zip(rows, numbers, steps, strict=True)
             ]
-        rows = self._groups.documents(self._grouped(places))
+        (grouped,) = self._groups.group(places.source[np.newaxis], places.item[np.newaxis])
+        rows = self._groups.documents(grouped)
         numbers, items, steps = places.source.tolist(), places.item.tolist(), places.step.tolist()
         return samples_of(rows, numbers, items, steps, self._plan.names, self._transform)
 
     def _batch(self, places: Places) -> Batch:
         assert self._sequences is not None, "refused for documents"
         rows = self._arrays.empty((len(places.item), self._sequences.row_length))
-        self._sequences.fill(self._grouped(places), rows)
+        self._sequences.fill(places.source, places.item, rows)
         one_step = bool((places.step == places.step[0]).all())
         return {
             "input_ids": torch.from_numpy(rows),
             "source": torch.from_numpy(places.source.astype(np.int64)),
             "step": int(places.step[0]) if one_step else torch.from_numpy(places.step),
         }
-
-    def _grouped(self, places: Places) -> Grouped:
-        return self._groups.group(places.source[np.newaxis], places.item[np.newaxis])[0]
 
 
 def _remade(
