@@ -23,7 +23,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _FIRST_CHUNK = 1 << 11  # draws; so few cost as much as one
-_CHUNK = 1 << 15
+_CHUNK = 1 << 16
 _KEPT = 3
 
 

@@ -1,12 +1,12 @@
-"""Where in memory the rows of many draws begin, found for all of them at once.
+"""Where in memory the rows of many draws begin, found for all of them at once; and NumPy's way to copy them.
 
-The work is a few calls of NumPy for thousands of draws, whatever number of sources and shards they come from.
+Both are a few calls for thousands of draws, whatever number of sources and shards these come from.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from thermix.sources.base import Items
 from thermix.sources.disk import map_limit
 
-__all__ = ["Located", "RowAddresses", "Shards"]
+__all__ = ["Located", "RowAddresses", "Shards", "copy_rows", "row_addresses"]
 
-_HELD = 4  # th part of the files that may be open
+_FILES = 2  # as many shards as this part of the files that a process may open
+_STAGE_BYTES = 1 << 19  # taken before it is cast: many rows a call, and still in the core's cache
 
 
 class Shards(Protocol):
@@ -60,10 +61,10 @@ class Located(NamedTuple):
 
 
 class RowAddresses:
-    """The addresses of rows of several sources.
+    """The addresses of rows of several sources; `row_addresses` says whether they can have one.
 
     Args:
-        sources: by their number in a plan; None where a source is not there. Those that are store one type.
+        sources: by their number in a plan; None where a source is not there.
     """
 
     def __init__(self, sources: Sequence[Shards | None]) -> None:
@@ -79,7 +80,6 @@ class RowAddresses:
             [source.first_items[:-1] + self._first_of_source[number] for number, source in given]
         )
         self._bytes_apart = np.repeat([source.bytes_apart for _, source in given], counts).astype(np.int64)
-        self._most_held = map_limit(_HELD)
 
     def locate(self, source: NDArray[np.int32], item: Items) -> list[Located] | None:
         """The addresses of draws, for each row of (m, n).
@@ -89,33 +89,84 @@ class RowAddresses:
             item: (m, n).
 
         Returns:
-            m of them; None if a source is not there, an item is not in its source, or one row of draws is
-            of too many shards to hold all of them.
+            m of them; None if a source is not there or an item is not in its source.
 
         Raises:
             InvalidInput: a source is closed.
             DataError: a file is gone, cannot be read, or has another size than before.
         """
-        if ((item < 0) | (item >= self._item_counts.take(source))).any():
+        if item.size and (item.min() < 0 or (item >= self._item_counts.take(source)).any()):
             return None
-        return self._halved(self._first_of_source.take(source) + item)
-
-    def _halved(self, rows: Items) -> list[Located] | None:
-        """The same for rows (m, n) counted over all sources; in halves where their shards are too many."""
+        rows = self._first_of_source.take(source) + item
         shards = np.searchsorted(self._first_of_shard, rows, side="right") - 1
         drawn = np.bincount(shards.ravel(), minlength=len(self._shards)).nonzero()[0]
-        if len(drawn) > self._most_held:
-            middle = len(rows) // 2
-            if not middle:
-                return None
-            first = self._halved(rows[:middle])
-            last = None if first is None else self._halved(rows[middle:])
-            return None if first is None or last is None else first + last
         begins, held = np.zeros(len(self._shards), np.int64), []
         for number in drawn.tolist():
-            source, shard = self._shards[number]
-            begins[number], memory = source.mapped(shard)
+            own, shard = self._shards[number]
+            begins[number], memory = own.mapped(shard)
             held.append(memory)
-        addresses = (rows - self._first_of_shard.take(shards)) * self._bytes_apart.take(shards)
-        addresses += begins.take(shards)
-        return [Located(own, held) for own in addresses]
+        # Modulo 2^64, as the machine does it: only the sum need be an address.
+        begins -= self._first_of_shard * self._bytes_apart
+        addresses = rows * self._bytes_apart.take(shards) + begins.take(shards)
+        return [Located(each, held) for each in addresses]
+
+
+def row_addresses(sources: Sequence[object | None]) -> RowAddresses | None:
+    """The addresses of sources, by their number in a plan; None where a source is not there.
+
+    Returns:
+        None unless all lie in memory, whole and in one type. All shards that thousands of draws come from are
+        mapped at once: nor if these are too many.
+    """
+    given = [cast("Shards", source) for source in sources if source is not None]
+    if not all(getattr(source, "aligned", False) and source.dtype.isnative for source in given):
+        return None
+    if len({source.dtype for source in given}) != 1:
+        return None
+    if sum(len(source.first_items) - 1 for source in given) > map_limit(_FILES):
+        return None
+    return RowAddresses(cast("Sequence[Shards | None]", sources))
+
+
+def copy_rows(dtype: np.dtype[Any], addresses: Items, out: NDArray[Any]) -> None:
+    """Copy rows to an array, cast to its type.
+
+    To NumPy all memory between the rows is one array, so that one index takes rows of any shards. What lies
+    between them is never read.
+
+    Args:
+        dtype: of the tokens, native.
+        addresses: of the first token of each row (n,), multiples of a token's size.
+        out: (n, row length).
+    """
+    if not len(addresses):
+        return
+    first, row_length = int(addresses.min()), out.shape[1]
+    places = (addresses - first) // dtype.itemsize
+    count = int(places.max()) + 1
+    # Loads the first token of every row at once: the processor looks up their pages side by side, where the
+    # copy below would wait for one after the other. It takes a fifth less time so.
+    _memory(first, dtype, (count,)).take(places, None, None, "clip")
+    rows = _memory(first, dtype, (count, row_length))
+    most = max(1, _STAGE_BYTES // (row_length * dtype.itemsize))
+    for start in range(0, len(places), most):
+        out[start : start + most] = rows[places[start : start + most]]
+
+
+class _Memory:
+    """What NumPy makes an array of without a copy."""
+
+    def __init__(self, interface: dict[str, Any]) -> None:
+        self.__array_interface__ = interface
+
+
+def _memory(address: int, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """Memory as an array (n,) or (n, row length), its elements or rows one token apart; to read only."""
+    interface = {
+        "version": 3,
+        "data": (address, True),
+        "typestr": dtype.str,
+        "shape": shape,
+        "strides": (dtype.itemsize,) * len(shape),
+    }
+    return np.asarray(_Memory(interface))

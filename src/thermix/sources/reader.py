@@ -183,7 +183,7 @@ class BatchReader:
 
         Args:
             make: called in the thread that read the batch, from several at once; after an exception in a
-                batch beside it, a second time for the same batch.
+                batch or one beside it, a second time for the same batch.
             start: as for `batches`.
             stop: as for `batches`.
             threads: as for `batches`.
@@ -204,25 +204,28 @@ class BatchReader:
     ) -> Generator[T]:
         arrays = RecycledArrays(self._dtype, keep=2 * threads + 2)
 
-        def made_of(block: _Block) -> tuple[_Block, list[T] | None]:
-            draws = block.draws
+        def made_of(block: _Block) -> list[T]:
+            rows, draws = block.read(arrays.empty), block.draws
+            return list(
+                map(
+                    make, map(DeliveredBatch, count(block.start), rows, draws.source, draws.item, draws.epoch)
+                )
+            )
+
+        def tried(block: _Block) -> tuple[_Block, list[T] | None]:
             try:
-                rows = block.read(arrays.empty)
-                batches = map(DeliveredBatch, count(block.start), rows, draws.source, draws.item, draws.epoch)
-                return block, list(map(make, batches))
+                return block, made_of(block)
             except Exception:
-                if len(draws.source) == 1:
-                    raise
-                return block, None  # one of its batches cannot be had
+                return block, None  # one of its batches cannot be had, or none beside what others hold open
 
         todo = next_ahead(groups) if threads else (block for group in groups for block in group)
-        with closing(todo) as blocks, closing(in_order(made_of, blocks, threads)) as results:
+        with closing(todo) as blocks, closing(in_order(tried, blocks, threads)) as results:
             for block, made in results:
                 if made is not None:
                     yield from made
                     continue
                 for step in range(block.start, block.start + len(block.draws.source)):
-                    yield from made_of(self._block(step, step + 1))[1] or ()
+                    yield from made_of(self._block(step, step + 1))
 
     def _blocks(self, start: int, stop: int) -> Iterator[list[_Block]]:
         """Steps [start, stop) cut into blocks of one batch size, in groups that are put in order together."""

@@ -16,15 +16,17 @@ from numpy.typing import NDArray
 from thermix.errors import DataError, InvalidInput, ThermixError
 from thermix.plan.checks import check_choice
 from thermix.sources.base import Items
-from thermix.sources.compiled import LOOPS, Widen
+from thermix.sources.compiled import LOOPS
 from thermix.sources.grouping import Grouped, SourceGroups
-from thermix.sources.located import Located, RowAddresses, Shards
+from thermix.sources.located import Located, copy_rows, row_addresses
 
 __all__ = ["Fill", "RowType", "SequenceRows"]
 
 RowType = Literal["int64", "int32", "storage"]
 Fill = Callable[[NDArray[Any]], None]
 """Writes rows into an array (n, row length)."""
+Copy = Callable[[Items, NDArray[Any]], object]
+"""Writes the rows at addresses (n,) into an array (n, row length)."""
 
 _STAGE_BYTES = 1 << 19  # gathered before it is cast: many rows a call, and still in the core's cache
 
@@ -73,16 +75,17 @@ class SequenceRows:
         types = {source.dtype for source in self._gatherable.values()}
         self._fits = {stored: np.can_cast(stored, self.dtype, "safe") for stored in types}
         self._stored = first.dtype
-        self._addresses = _addresses_of(sources) if len(types) == 1 else None
+        given = [sources[number] if number in sources.given else None for number in range(len(sources.names))]
+        self._addresses = row_addresses(given) if all(self._fits.values()) else None
 
     def fills(self, source: NDArray[np.int32], item: Items) -> list[Fill]:
         """What writes the rows of draws (m, n), for each of the m: row i of the array is that of draw i.
 
         All that is the same for many draws is done here, so that threads that fill wait for Python less.
         """
-        widened = self._widened(source, item)
-        if widened is not None:
-            return widened
+        located = self._located(source, item)
+        if located is not None:
+            return located
         return [partial(self._gathered, grouped) for grouped in self._sources.group(source, item)]
 
     def fill(self, source: NDArray[np.int32], item: Items, out: NDArray[Any]) -> None:
@@ -90,18 +93,22 @@ class SequenceRows:
         (fill,) = self.fills(source[np.newaxis], item[np.newaxis])
         fill(out)
 
-    def _widened(self, source: NDArray[np.int32], item: Items) -> list[Fill] | None:
-        """In one pass, if there is a compiled loop and all the sources store what it reads."""
-        if self._addresses is None:
-            return None
-        loop = LOOPS.widen(self._stored, self.dtype, item.size * self.row_length * self.dtype.itemsize)
-        if loop is None:
+    def _located(self, source: NDArray[np.int32], item: Items) -> list[Fill] | None:
+        """By the rows' addresses, if these can be had for all sources, and what they store fits."""
+        addresses = self._addresses
+        if addresses is None:
             return None
         try:
-            located = self._addresses.locate(source, item)
-        except ThermixError:
-            return None  # the other way says so where the draw comes that it concerns
-        return None if located is None else [partial(_widen, loop, each) for each in located]
+            located = addresses.locate(source, item)
+        except ThermixError:  # the other way says so where the draw comes that it concerns
+            self._addresses = None  # and needs no more than one open file
+            return None
+        if located is None:
+            return None
+        nbytes = item.size * self.row_length * self.dtype.itemsize
+        copy: Copy | None = LOOPS.widen(self._stored, self.dtype, nbytes)
+        copy = copy or partial(copy_rows, self._stored)
+        return [partial(_copied, copy, each) for each in located]
 
     def _gathered(self, grouped: Grouped, out: NDArray[Any]) -> None:
         """Source by source: taken as they are stored, then cast."""
@@ -164,8 +171,8 @@ class SequenceRows:
                 )
 
 
-def _widen(loop: Widen, located: Located, out: NDArray[Any]) -> None:
-    loop(located.addresses, out)
+def _copied(copy: Copy, located: Located, out: NDArray[Any]) -> None:
+    copy(located.addresses, out)
 
 
 class _Stages(local):
@@ -212,14 +219,3 @@ def _gatherable(sources: SourceGroups, number: int) -> _Gatherable:
     if hasattr(source, "gather"):
         return cast("_Gatherable", source)
     return _Copied(sources, number)
-
-
-def _addresses_of(sources: SourceGroups) -> RowAddresses | None:
-    """Where all sources lie in memory; None if one does not."""
-    found: list[Shards | None] = []
-    for number in range(len(sources.names)):
-        source: Any = sources[number] if number in sources.given else None
-        if source is not None and not getattr(source, "aligned", False):
-            return None
-        found.append(source)
-    return RowAddresses(found)
