@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from thermix import Mixture, Plan, Source
-from thermix.sources import compiled, open_source, rows
+from thermix.sources import compiled, located, open_source, rows
 from thermix.sources.compiled import Loops
 from thermix.sources.reader import BatchReader
 from thermix.sources.tokens import TokenShards
@@ -141,18 +141,20 @@ def test_sources_of_two_types_go_numpys_way(tmp_path: Path, ready: Loops, monkey
         np.testing.assert_array_equal(row, sources["ab"[number]].read([item])[0])
 
 
-def test_shards_are_held_a_few_at_a_time(
+def test_too_many_shards_go_the_way_that_holds_one_of_them(
     tmp_path: Path, ready: Loops, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths = written(tmp_path, "uint16", (40,) * 300)
     source = TokenShards(paths, name="web", sequence_length=8)
     plan = Plan(Mixture({"web": Source(score=0.0, items=len(source))}), steps=10, batch_size=150)
-    reader = BatchReader(plan, {"web": source})
-    monkeypatch.setattr(rows, "LOOPS", never())
-    by_numpy = digest(reader, threads=0)
-    monkeypatch.setattr(rows, "LOOPS", Counted(ready))
-    monkeypatch.setattr(rows, "_MOST_HELD", 7)
-    assert digest(reader, threads=0) == by_numpy
+    counted = Counted(ready)
+    monkeypatch.setattr(rows, "LOOPS", counted)
+    expected = digest(BatchReader(plan, {"web": source}), threads=0)
+    assert counted.given
+    counted.given = 0
+    monkeypatch.setattr(located, "map_limit", lambda share: 299)
+    assert digest(BatchReader(plan, {"web": source}), threads=0) == expected
+    assert not counted.given
 
 
 class TestWhenItIsCompiled:

@@ -206,11 +206,8 @@ class BatchReader:
 
         def made_of(block: _Block) -> list[T]:
             rows, draws = block.read(arrays.empty), block.draws
-            return list(
-                map(
-                    make, map(DeliveredBatch, count(block.start), rows, draws.source, draws.item, draws.epoch)
-                )
-            )
+            batches = map(DeliveredBatch, count(block.start), rows, draws.source, draws.item, draws.epoch)
+            return list(map(make, batches))
 
         def tried(block: _Block) -> tuple[_Block, list[T] | None]:
             try:

@@ -43,12 +43,13 @@ class Job(Generic[R]):
     def result(self) -> R:
         """Wait for the result, once; the exception of what made it is raised here."""
         self._done.acquire()
-        if self._error is not None:
-            try:
-                raise self._error
-            finally:
-                del self  # the exception holds this frame, and must not hold itself
-        return self._made
+        error, self._error = self._error, None
+        if error is None:
+            return self._made
+        try:
+            raise error
+        finally:
+            del error  # it holds this frame, which must not hold it
 
 
 class WorkerThreads(Generic[T, R]):

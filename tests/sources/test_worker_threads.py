@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+import threading
+import time
+import weakref
+from contextlib import closing, suppress
+
+import pytest
+
+from thermix.sources import worker_threads
+from thermix.sources.worker_threads import WorkerThreads
+
+
+def running(name: str = "thermix-test") -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith(name)]
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_each_job_has_its_own_result(threads: int) -> None:
+    def square(number: int) -> int:
+        time.sleep(0.001 * (number % 3))
+        return number**2
+
+    with closing(WorkerThreads(square, threads, "thermix-test")) as workers:
+        assert len(running()) == threads
+        jobs = [workers.begin(number) for number in range(50)]
+        assert [job.result() for job in jobs] == [number**2 for number in range(50)]
+    assert not running()
+
+
+def test_an_exception_is_raised_where_its_result_is_asked_for() -> None:
+    with closing(WorkerThreads[int, int](lambda number: 1 // number, 2, "thermix-test")) as workers:
+        bad, good = workers.begin(0), workers.begin(1)
+        assert good.result() == 1
+        with pytest.raises(ZeroDivisionError) as caught:
+            bad.result()
+        assert any(entry.name == "run" for entry in caught.traceback)
+    assert not running()
+
+
+def test_closing_waits_for_what_has_begun_and_drops_the_rest() -> None:
+    begun, go_on, made = threading.Event(), threading.Event(), []
+
+    def make(number: int) -> None:
+        begun.set()
+        assert go_on.wait(30)
+        made.append(number)
+
+    workers = WorkerThreads(make, 1, "thermix-test")
+    for number in range(5):
+        workers.begin(number)
+    assert begun.wait(30)
+    closer = threading.Thread(target=workers.close)
+    closer.start()
+    while workers._todo.qsize() != 1:  # the end alone
+        time.sleep(0.001)
+    assert closer.is_alive()
+    go_on.set()
+    closer.join(30)
+    assert made == [0]
+    assert not running()
+    workers.close()  # as often as one likes
+
+
+class Result:
+    """Something that can be watched going away."""
+
+
+def test_nothing_keeps_a_result_that_was_taken() -> None:
+    with closing(WorkerThreads[None, Result](lambda _: Result(), 1, "thermix-test")) as workers:
+        result = workers.begin(None).result()
+        watched = weakref.ref(result)
+        del result
+        for _ in range(1000):  # by its thread, which has just handed it over
+            if watched() is None:
+                break
+            time.sleep(0.001)
+        assert watched() is None
+
+
+def test_nor_an_exception_that_was_caught() -> None:
+    watched: list[weakref.ref[Result]] = []
+
+    def fail(_: None) -> None:
+        result = Result()
+        watched.append(weakref.ref(result))
+        raise ValueError("no")
+
+    gc.disable()  # what holds itself would wait for it
+    try:
+        with closing(WorkerThreads(fail, 1, "thermix-test")) as workers, suppress(ValueError):
+            workers.begin(None).result()
+        assert watched[0]() is None
+    finally:
+        gc.enable()
+
+
+def test_where_a_thread_cannot_be_had_the_others_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Scarce(threading.Thread):
+        def start(self) -> None:
+            if self.name.endswith("_2"):
+                raise RuntimeError("can't start new thread")
+            super().start()
+
+    monkeypatch.setattr(worker_threads, "Thread", Scarce)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        WorkerThreads(abs, 4, "thermix-test")
+    assert not running()
+
+
+HALF_WAY = """
+import sys, threading, time
+from thermix.sources.worker_threads import WorkerThreads
+ended = []
+def make(seconds):
+    time.sleep(seconds)
+    ended.append(seconds)
+    return seconds
+class AtTheEnd:
+    def __del__(self):
+        print("made", len(ended), flush=True)
+last = AtTheEnd()
+workers = WorkerThreads(make, 2, "thermix-test")
+jobs = [workers.begin(0.2) for _ in range(100)]
+print(jobs[0].result(), flush=True)
+"""
+
+
+def test_a_process_that_ends_half_way_waits_for_what_has_begun_alone() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", HALF_WAY], capture_output=True, text=True, timeout=60, check=True
+    )
+    first, last = done.stdout.split("\n")[:2]
+    assert (first, done.stderr) == ("0.2", "")
+    assert 2 <= int(last.removeprefix("made ")) <= 6
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_forked_process_closes_nothing() -> None:
+    with closing(WorkerThreads[int, int](abs, 2, "thermix-test")) as workers:
+        child = os.fork()
+        if child == 0:
+            try:
+                workers.close()
+                os._exit(0)
+            except BaseException:
+                os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert workers.begin(-3).result() == 3
+    assert not running()
