@@ -78,8 +78,33 @@ def test_rows_of_many_shards_are_copied_by_one_index(
         np.testing.assert_array_equal(out, np.array(expected))
 
 
+@pytest.mark.parametrize(("name", "most"), [("_STAGE_BYTES", 2 * LENGTH - 1), ("_MOST_BYTES", 1000)])
+def test_rows_too_long_for_that_are_copied_one_by_one(
+    sources: list[TokenShards], name: str, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, item = some_draws(sources, many=50)
+    found = RowAddresses(sources).locate(source, item)
+    assert found is not None
+    one_by_one, by_index = np.empty((2, 50, LENGTH), np.int64)
+    copy_rows(np.dtype("uint16"), found[0].addresses, by_index)
+    monkeypatch.setattr(located, name, most)
+    copy_rows(np.dtype("uint16"), found[0].addresses, one_by_one)
+    np.testing.assert_array_equal(one_by_one, by_index)
+
+
 def test_no_rows_are_copied_from_nowhere() -> None:
     copy_rows(np.dtype("uint16"), np.empty(0, np.int64), np.empty((0, LENGTH), np.int64))
+
+
+def test_sequences_of_half_a_million_tokens_are_read(tmp_path: Path) -> None:
+    long, source = 1 << 19, {}
+    for number, name in enumerate(("web", "code")):
+        np.save(tmp_path / f"{name}.npy", np.arange(3 * long, dtype=np.uint32) * (number + 1))
+        source[name] = TokenShards([tmp_path / f"{name}.npy"], name=name, sequence_length=long)
+    for batch in reading(source, batch=2, steps=3).batches(threads=0):
+        for row, number, item in zip(batch.rows, batch.source.tolist(), batch.item.tolist(), strict=True):
+            expected = np.arange(item * long, (item + 1) * long) * (number + 1)
+            np.testing.assert_array_equal(row, expected)
 
 
 class Pretended:
@@ -92,7 +117,7 @@ class Pretended:
         self.bytes_apart = bytes_apart
         self._begins = begins
 
-    def mapped(self, shard: int) -> tuple[int, object]:
+    def mapped(self, shard: int) -> tuple[int, object] | None:
         return self._begins[shard], object()
 
 
@@ -118,8 +143,7 @@ def test_sums_past_64_bits_on_the_way_do_no_harm(
     for address, number, item in zip(found[0].addresses.tolist(), drawn, items, strict=True):
         source = made[number]
         shard = next(s for s in range(len(counts[number])) if item < source.first_items[s + 1])
-        begin, _ = source.mapped(shard)
-        expected = begin + (item - int(source.first_items[shard])) * source.bytes_apart
+        expected = source._begins[shard] + (item - int(source.first_items[shard])) * source.bytes_apart
         assert (address - expected) % (1 << 64) == 0
 
 

@@ -18,10 +18,13 @@ import pytest
 
 from tests.sources.contract import Case, SourceContract
 from tests.sources.web import Web, web_server
+from thermix import Mixture, Plan, Source
 from thermix.errors import DataError, InvalidInput, MissingExtra
 from thermix.sources import ItemSource, open_source
 from thermix.sources.addresses import shown
 from thermix.sources.finding import find_remote
+from thermix.sources.located import copy_rows, row_addresses
+from thermix.sources.reader import BatchReader
 from thermix.sources.remote import Checksum, RemoteFile, RemoteFolder
 from thermix.sources.shard_writer import TokenShardWriter
 from thermix.sources.tokens import TokenShards
@@ -557,3 +560,29 @@ class TestS3:
             open_source(f"{bucket}/{name}", name="web", sequence_length=4)
         with pytest.raises(InvalidInput, match="nothing lies at s3://no-such-bucket"):
             open_source("s3://no-such-bucket/a.bin", name="web", sequence_length=4)
+
+
+def test_only_what_is_drawn_next_is_fetched_and_what_is_here_is_copied_from_where_it_lies(
+    tmp_path: Path, web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("thermix.sources.reader._BLOCK_BYTES", 1)  # a step a block
+    folder = written(tmp_path / "shards", *"abcdefgh")
+    with open_source(serve(web, folder), name="web", sequence_length=4) as source:
+        assert isinstance(source, TokenShards)
+        addresses = row_addresses([source])
+        assert addresses is not None
+        all_items = np.arange(len(source))[np.newaxis]
+        sources = np.zeros_like(all_items, np.int32)
+        assert addresses.locate(sources, all_items) is None
+
+        plan = Plan(Mixture({"web": Source(score=0.0, items=len(source))}), steps=100, batch_size=1)
+        first = next(BatchReader(plan, {"web": source}).batches(threads=0))
+        np.testing.assert_array_equal(first.rows, source.read(first.item))
+        assert sum(web.gets(f"shards/{name}.bin") for name in "abcdefgh") == 1
+
+        expected = source.read(all_items[0])
+        found = addresses.locate(sources, all_items)
+        assert found is not None
+        out = np.empty((len(source), 4), np.int64)
+        copy_rows(source.dtype, found[0].addresses, out)
+        np.testing.assert_array_equal(out, expected)

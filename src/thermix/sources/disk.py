@@ -30,9 +30,8 @@ __all__ = [
 T = TypeVar("T")
 
 _OUT_OF_HANDLES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
-_SHARED_OUT = 1 << 14
-_A_SOURCE = 16  # th part of them
-_FEWEST = 16
+_SHARED_OUT = 1 << 14  # files or maps
+_A_SOURCE, _FEWEST = 16, 16  # a source keeps a sixteenth of what may be open, and not less than this
 
 
 class FileElsewhere(Protocol):
@@ -181,6 +180,10 @@ class Maps(Generic[T]):
         """
         kept = self._kept.get(file)
         return kept if kept is not None else self._mapped(file)
+
+    def has(self, file: int) -> bool:
+        """Whether a file is mapped now."""
+        return file in self._kept
 
     def clear(self) -> None:
         """Drop all maps."""

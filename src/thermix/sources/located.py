@@ -18,6 +18,7 @@ __all__ = ["Located", "RowAddresses", "Shards", "copy_rows", "row_addresses"]
 
 _FILES = 2  # as many shards as this part of the files that a process may open
 _STAGE_BYTES = 1 << 19  # taken before it is cast: many rows a call, and still in the core's cache
+_MOST_BYTES = 1 << 62  # that NumPy thinks an array has
 
 
 class Shards(Protocol):
@@ -43,8 +44,11 @@ class Shards(Protocol):
         """Bytes from the begin of a row to that of the next one in its shard."""
         ...
 
-    def mapped(self, shard: int) -> tuple[int, object]:
-        """The memory address of a shard's first row, and what keeps it there for as long as it is held."""
+    def mapped(self, shard: int) -> tuple[int, object] | None:
+        """The memory address of a shard's first row, and what keeps it there for as long as it is held.
+
+        None where it is not on this machine yet.
+        """
         ...
 
 
@@ -89,7 +93,8 @@ class RowAddresses:
             item: (m, n).
 
         Returns:
-            m of them; None if a source is not there or an item is not in its source.
+            m of them; None if a source is not there, an item is not in its source, or a shard that is drawn
+            is not on this machine yet.
 
         Raises:
             InvalidInput: a source is closed.
@@ -103,7 +108,10 @@ class RowAddresses:
         begins, held = np.zeros(len(self._shards), np.int64), []
         for number in drawn.tolist():
             own, shard = self._shards[number]
-            begins[number], memory = own.mapped(shard)
+            found = own.mapped(shard)
+            if found is None:
+                return None
+            begins[number], memory = found
             held.append(memory)
         # Modulo 2^64, as the machine does it: only the sum need be an address.
         begins -= self._first_of_shard * self._bytes_apart
@@ -119,7 +127,7 @@ def row_addresses(sources: Sequence[object | None]) -> RowAddresses | None:
         mapped at once: nor if these are too many.
     """
     given = [cast("Shards", source) for source in sources if source is not None]
-    if not all(getattr(source, "aligned", False) and source.dtype.isnative for source in given):
+    if not all(hasattr(source, "mapped") and source.aligned and source.dtype.isnative for source in given):
         return None
     if len({source.dtype for source in given}) != 1:
         return None
@@ -143,12 +151,16 @@ def copy_rows(dtype: np.dtype[Any], addresses: Items, out: NDArray[Any]) -> None
         return
     first, row_length = int(addresses.min()), out.shape[1]
     places = (addresses - first) // dtype.itemsize
-    count = int(places.max()) + 1
+    count, row_bytes = int(places.max()) + 1, row_length * dtype.itemsize
+    if row_bytes > _STAGE_BYTES or count * row_bytes > _MOST_BYTES:
+        tokens = _memory(first, dtype, (count + row_length - 1,))
+        for row, place in zip(out, places.tolist(), strict=True):
+            row[...] = tokens[place : place + row_length]
+        return
     # Loads the first token of every row at once: the processor looks up their pages side by side, where the
     # copy below would wait for one after the other. It takes a fifth less time so.
-    _memory(first, dtype, (count,)).take(places, None, None, "clip")
-    rows = _memory(first, dtype, (count, row_length))
-    most = max(1, _STAGE_BYTES // (row_length * dtype.itemsize))
+    _memory(first, dtype, (count,)).take(places)
+    rows, most = _memory(first, dtype, (count, row_length)), _STAGE_BYTES // row_bytes
     for start in range(0, len(places), most):
         out[start : start + most] = rows[places[start : start + most]]
 

@@ -163,14 +163,20 @@ class TokenShards(IndexedSource):
         for shard, rows, windows in self._located(items):
             self._copy(shard, windows, out[rows])
 
-    def mapped(self, shard: int) -> tuple[int, object]:
+    def mapped(self, shard: int) -> tuple[int, object] | None:
         """The memory address of a shard's first row, and what keeps it there for as long as it is held.
+
+        Returns:
+            None for a remote shard that is not in the cache: it is fetched when a row of it is read.
 
         Raises:
             InvalidInput: the source is closed.
             DataError: the file is gone, cannot be read, or has another size than before.
         """
         self._check_open()
+        remote = self._shards[shard].remote
+        if remote is not None and not self._views.has(shard) and not default_cache().holds(remote):
+            return None
         view = self._views.get(shard)
         return view.address, view
 
