@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from thermix.sources.ahead import next_ahead
+from thermix.sources.ahead import in_order, next_ahead
 
 
 def running() -> list[str]:
@@ -50,3 +50,16 @@ def test_an_exception_comes_in_place_of_its_group() -> None:
     with pytest.raises(ValueError, match="no more"):
         next(ahead)
     assert running() == []
+
+
+@pytest.mark.parametrize("threads", [0, 1, 3])
+@pytest.mark.parametrize("good", [0, 1, 2, 9])
+def test_results_come_before_what_keeps_further_tasks_from_coming(threads: int, good: int) -> None:
+    def tasks() -> Iterator[int]:
+        yield from range(good)
+        raise ValueError("no more")
+
+    results = in_order(str, tasks(), threads)
+    assert [next(results) for _ in range(good)] == [str(number) for number in range(good)]
+    with pytest.raises(ValueError, match="no more"):
+        next(results)

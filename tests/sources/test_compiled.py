@@ -181,6 +181,25 @@ class TestWhenItIsCompiled:
                 thread.join(30)
         assert loops.widen(*types, 512) is not None
 
+    def test_python_does_not_end_meanwhile(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A thread takes after the one that starts it, and those that read ahead are daemons."""
+        pytest.importorskip("numba")
+        daemon: list[bool] = []
+
+        def compile_(*_: np.dtype[Any]) -> Any:
+            daemon.append(threading.current_thread().daemon)
+            raise ImportError
+
+        monkeypatch.setattr(compiled, "_compiled", compile_)
+        types = np.dtype("uint16"), np.dtype("int64")
+        reading = threading.Thread(target=Loops(worth_bytes=0).widen, args=(*types, 1), daemon=True)
+        reading.start()
+        reading.join(30)
+        for thread in threading.enumerate():
+            if thread.name == "thermix-compile":
+                thread.join(30)
+        assert daemon == [False]
+
     def test_never_without_numba(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(compiled, "find_spec", lambda _: None)
         monkeypatch.setattr(compiled, "Thread", None)  # one would be an error

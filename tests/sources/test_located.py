@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def test_addresses_are_where_the_rows_are(sources: list[TokenShards]) -> None:
 def test_rows_of_many_shards_are_copied_by_one_index(
     sources: list[TokenShards], wanted: str, stage: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(located, "_STAGE_BYTES", stage)
+    monkeypatch.setattr(located, "STAGE_BYTES", stage)
     source, item = some_draws(sources, many=50)
     out = np.empty((50, LENGTH), wanted)
     for own, numbers, items in zip(
@@ -78,7 +79,7 @@ def test_rows_of_many_shards_are_copied_by_one_index(
         np.testing.assert_array_equal(out, np.array(expected))
 
 
-@pytest.mark.parametrize(("name", "most"), [("_STAGE_BYTES", 2 * LENGTH - 1), ("_MOST_BYTES", 1000)])
+@pytest.mark.parametrize(("name", "most"), [("STAGE_BYTES", 2 * LENGTH - 1), ("_MOST_BYTES", 1000)])
 def test_rows_too_long_for_that_are_copied_one_by_one(
     sources: list[TokenShards], name: str, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,7 +118,10 @@ class Pretended:
         self.bytes_apart = bytes_apart
         self._begins = begins
 
-    def mapped(self, shard: int) -> tuple[int, object] | None:
+    def is_here(self, shard: int) -> bool:
+        return True
+
+    def mapped(self, shard: int) -> tuple[int, object]:
         return self._begins[shard], object()
 
 
@@ -170,10 +174,41 @@ def test_which_sources_have_addresses(tmp_path: Path, sources: list[TokenShards]
 def test_nor_do_more_shards_than_a_process_may_hold_open(
     sources: list[TokenShards], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(located, "map_limit", lambda share: 9)
-    assert row_addresses(sources) is not None
-    monkeypatch.setattr(located, "map_limit", lambda share: 8)
+    """All that live count; what is gone does no more."""
+    gc.collect()
+    living = sum(other.shards for other in located._LIVING)
+    monkeypatch.setattr(located, "map_limit", lambda share: living + 9)
+    first = row_addresses(sources)
+    assert first is not None
+    assert row_addresses(sources[:1]) is None
+    del first
+    monkeypatch.setattr(located, "map_limit", lambda share: living + 8)
     assert row_addresses(sources) is None
+    assert row_addresses(sources[:1]) is not None
+
+
+def test_a_class_that_reads_in_its_own_way_is_read_so(tmp_path: Path) -> None:
+    class Backwards(TokenShards):
+        def gather(self, items: Any, out: Any) -> None:
+            super().gather(items, out)
+            out[...] = out[:, ::-1].copy()
+
+    plain = shards(tmp_path / "web", (400,))
+    source = Backwards([tmp_path / "web" / "0.npy"], name="web", sequence_length=LENGTH)
+    assert row_addresses([source]) is None
+    for batch in reading({"web": source}).batches(threads=0):
+        np.testing.assert_array_equal(batch.rows, plain.read(batch.item)[:, ::-1])
+
+
+def test_where_one_shard_is_not_here_none_is_mapped(
+    sources: list[TokenShards], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    addresses = RowAddresses(sources)
+    source, item = some_draws(sources)
+    monkeypatch.setattr(sources[1], "is_here", lambda shard: shard != 4)
+    for own in sources:
+        monkeypatch.setattr(own, "mapped", None)  # a call would be an error
+    assert addresses.locate(source, item) is None
 
 
 def test_rows_stay_where_they_are_while_they_are_held(tmp_path: Path) -> None:

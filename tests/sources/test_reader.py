@@ -123,7 +123,7 @@ def test_every_rank_gets_its_share_whatever_the_type_and_the_threads(
 def test_rows_are_the_same_in_blocks_and_stages_of_any_size(
     sources: dict[str, ItemSource], stage_rows: int, block_rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("thermix.sources.rows._STAGE_BYTES", stage_rows * LENGTH * 2)
+    monkeypatch.setattr("thermix.sources.rows.STAGE_BYTES", stage_rows * LENGTH * 2)
     monkeypatch.setattr("thermix.sources.reader._BLOCK_BYTES", block_rows * LENGTH * 8)
     monkeypatch.setattr("thermix.sources.reader._GROUPED", 100)
     plan = plan_of(sources)

@@ -66,6 +66,45 @@ def test_closing_waits_for_what_has_begun_and_drops_the_rest() -> None:
     workers.close()  # as often as one likes
 
 
+def test_what_was_given_up_or_comes_too_late_is_an_error() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def make(number: int) -> int:
+        begun.set()
+        assert go_on.wait(30)
+        return number
+
+    workers = WorkerThreads(make, 1, "thermix-test")
+    first, second = workers.begin(1), workers.begin(2)
+    assert begun.wait(30)
+    threading.Timer(0.05, go_on.set).start()
+    workers.close()
+    assert first.result() == 1
+    for job in (second, workers.begin(3)):
+        with pytest.raises(RuntimeError, match="have ended"):
+            job.result()
+
+
+def test_a_close_that_was_interrupted_is_made_up_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted(threading.Thread):
+        times = 0
+
+        def join(self, timeout: float | None = None) -> None:
+            Interrupted.times += 1
+            if Interrupted.times == 1:
+                raise KeyboardInterrupt
+            super().join(timeout)
+
+    monkeypatch.setattr(worker_threads, "Thread", Interrupted)
+    workers = WorkerThreads(abs, 2, "thermix-test")
+    with pytest.raises(KeyboardInterrupt):
+        workers.close()
+    assert workers in worker_threads._OPEN
+    workers.close()
+    assert not running()
+    assert workers not in worker_threads._OPEN
+
+
 class Result:
     """Something that can be watched going away."""
 
@@ -137,6 +176,34 @@ def test_a_process_that_ends_half_way_waits_for_what_has_begun_alone() -> None:
     first, last = done.stdout.split("\n")[:2]
     assert (first, done.stderr) == ("0.2", "")
     assert 2 <= int(last.removeprefix("made ")) <= 6
+
+
+TOO_LATE = """
+import atexit
+def late():
+    for job in jobs:
+        try:
+            print(job.result(), flush=True)
+        except RuntimeError as error:
+            print("ended" in str(error), flush=True)
+atexit.register(late)  # runs after those that were registered later
+import time
+from thermix.sources.worker_threads import WorkerThreads
+def make(number):
+    time.sleep(0.2)
+    return number
+workers = WorkerThreads(make, 1, "thermix-test")
+jobs = [workers.begin(number) for number in range(3)]
+jobs.pop(0).result()
+"""
+
+
+def test_who_asks_when_all_has_ended_is_told_so() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", TOO_LATE], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.split("\n")[-2] == "True"
+    assert done.stderr == ""
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")

@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 
 from thermix.errors import InvalidInput
 from thermix.plan.plan import Batch, Plan
-from thermix.sources.worker_threads import WorkerThreads
+from thermix.sources.worker_threads import Job, WorkerThreads
 
 __all__ = ["DrawsAhead", "ProcessLock", "in_order", "next_ahead"]
 
@@ -90,8 +90,8 @@ def in_order(make: Callable[[T], R], tasks: Iterable[T], threads: int) -> Genera
         threads: 0 makes each result when it is asked for.
 
     Yields:
-        The results. An exception of `make` comes in place of its result, and is the last. Closing the
-        iterator, or dropping it, waits for the tasks that have begun and starts no more.
+        The results. An exception of `make`, or of `tasks`, comes in place of its result, and is the last.
+        Closing the iterator, or dropping it, waits for the tasks that have begun and starts no more.
 
     Raises:
         InvalidInput: the iterator is used in a process forked from the one that made it.
@@ -100,13 +100,27 @@ def in_order(make: Callable[[T], R], tasks: Iterable[T], threads: int) -> Genera
         yield from map(make, tasks)
         return
     todo, process = iter(tasks), os.getpid()
+    waiting: deque[Job[R]] = deque()
     with closing(WorkerThreads(make, threads, "thermix-reader")) as workers:
-        waiting = deque(map(workers.begin, islice(todo, threads + 1)))
+        failed = _begin(workers, todo, threads + 1, waiting)
         while waiting:
             _refuse_forked(process)
             result = waiting.popleft().result()
-            waiting.extend(map(workers.begin, islice(todo, 1)))
+            failed = failed or _begin(workers, todo, 1, waiting)
             yield result
+    if failed is not None:
+        raise failed
+
+
+def _begin(
+    workers: WorkerThreads[T, R], todo: Iterator[T], many: int, waiting: deque[Job[R]]
+) -> Exception | None:
+    """Begin some more tasks; what keeps them from coming is for later, when those before have been had."""
+    try:
+        waiting.extend(map(workers.begin, islice(todo, many)))
+    except Exception as error:
+        return error
+    return None
 
 
 def next_ahead(groups: Iterator[Sequence[T]]) -> Generator[T]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from importlib.util import find_spec
-from threading import Lock, Thread
+from threading import Lock, Thread, main_thread
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -34,7 +34,7 @@ class Widen(Protocol):
     One call for all sources of a block: a thread that copies then waits for Python once, not once a source.
     """
 
-    def __call__(self, addresses: Items, out: NDArray[Any], /) -> int:
+    def __call__(self, addresses: Items, out: NDArray[Any], /) -> object:
         """Copy; what is returned says nothing."""
         ...
 
@@ -71,15 +71,16 @@ class Loops:
         return found
 
     def _ask(self, types: Types) -> None:
-        if self._process != os.getpid():
-            return  # a lock, of ours or of numba's, may be held by a thread that stayed in the other process
+        if self._process != os.getpid() or not main_thread().is_alive():
+            return  # a lock may be held by a thread that stayed in the other process; or Python is ending
         with self._lock:
             if types in self._asked:
                 return
             self._asked.add(types)
         if _can_compile(*types):
             with suppress(RuntimeError):  # there may be no room for one more thread
-                Thread(target=self.compile, args=types, name="thermix-compile").start()
+                # No daemon, though one asks for it: Python must not end while it compiles.
+                Thread(target=self.compile, args=types, name="thermix-compile", daemon=False).start()
 
     def compile(self, tokens: np.dtype[Any], rows: np.dtype[Any]) -> None:
         """Compile the loop for two types; without numba, or with one that does not work here, do nothing."""

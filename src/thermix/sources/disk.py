@@ -7,7 +7,7 @@ import mmap
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import FileIO
 from typing import Any, Generic, Protocol, TypeVar
@@ -182,7 +182,7 @@ class Maps(Generic[T]):
         return kept if kept is not None else self._mapped(file)
 
     def has(self, file: int) -> bool:
-        """Whether a file is mapped now."""
+        """Whether a file is mapped and kept now."""
         return file in self._kept
 
     def clear(self) -> None:
@@ -191,7 +191,7 @@ class Maps(Generic[T]):
 
     def drop(self, unwanted: Callable[[int], bool]) -> None:
         """Drop the maps of files whose number is unwanted."""
-        for file in filter(unwanted, list(self._kept)):
+        for file in filter(unwanted, list(self._alive)):
             self._kept.pop(file, None)
             self._alive.pop(file, None)
 
@@ -203,7 +203,8 @@ class Maps(Generic[T]):
             except OSError as error:
                 raise unreadable(error, self._path(file), self._name) from error
         while len(self._kept) >= self._limit:
-            self._kept.pop(next(iter(self._kept), file), None)
+            with suppress(RuntimeError):  # another thread put one in, or took one out
+                self._kept.pop(next(iter(self._kept), file), None)
         self._kept[file] = made
         return made
 

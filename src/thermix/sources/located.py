@@ -7,17 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, cast
+from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import NDArray
 
 from thermix.sources.base import Items
 from thermix.sources.disk import map_limit
+from thermix.sources.tokens import TokenShards
 
-__all__ = ["Located", "RowAddresses", "Shards", "copy_rows", "row_addresses"]
+__all__ = ["STAGE_BYTES", "Located", "RowAddresses", "Shards", "copy_rows", "row_addresses"]
 
 _FILES = 2  # as many shards as this part of the files that a process may open
-_STAGE_BYTES = 1 << 19  # taken before it is cast: many rows a call, and still in the core's cache
+STAGE_BYTES = 1 << 19
+"""Taken before it is cast: many rows a call, and still in the core's cache."""
 _MOST_BYTES = 1 << 62  # that NumPy thinks an array has
 
 
@@ -44,11 +47,12 @@ class Shards(Protocol):
         """Bytes from the begin of a row to that of the next one in its shard."""
         ...
 
-    def mapped(self, shard: int) -> tuple[int, object] | None:
-        """The memory address of a shard's first row, and what keeps it there for as long as it is held.
+    def is_here(self, shard: int) -> bool:
+        """Whether a shard is on this machine."""
+        ...
 
-        None where it is not on this machine yet.
-        """
+    def mapped(self, shard: int) -> tuple[int, object]:
+        """The memory address of a shard's first row, and what keeps it there for as long as it is held."""
         ...
 
 
@@ -69,6 +73,9 @@ class RowAddresses:
 
     Args:
         sources: by their number in a plan; None where a source is not there.
+
+    Attributes:
+        shards: how many there are.
     """
 
     def __init__(self, sources: Sequence[Shards | None]) -> None:
@@ -77,6 +84,7 @@ class RowAddresses:
         self._shards = [
             (source, shard) for _, source in given for shard in range(len(source.first_items) - 1)
         ]
+        self.shards = len(self._shards)
         items = [0 if source is None else int(source.first_items[-1]) for source in sources]
         self._item_counts = np.array(items, np.int64)
         self._first_of_source = np.cumsum([0, *items[:-1]], dtype=np.int64)
@@ -104,14 +112,13 @@ class RowAddresses:
             return None
         rows = self._first_of_source.take(source) + item
         shards = np.searchsorted(self._first_of_shard, rows, side="right") - 1
-        drawn = np.bincount(shards.ravel(), minlength=len(self._shards)).nonzero()[0]
+        drawn = np.bincount(shards.ravel(), minlength=len(self._shards)).nonzero()[0].tolist()
+        if not all(own.is_here(shard) for own, shard in map(self._shards.__getitem__, drawn)):
+            return None
         begins, held = np.zeros(len(self._shards), np.int64), []
-        for number in drawn.tolist():
+        for number in drawn:
             own, shard = self._shards[number]
-            found = own.mapped(shard)
-            if found is None:
-                return None
-            begins[number], memory = found
+            begins[number], memory = own.mapped(shard)
             held.append(memory)
         # Modulo 2^64, as the machine does it: only the sum need be an address.
         begins -= self._first_of_shard * self._bytes_apart
@@ -124,16 +131,23 @@ def row_addresses(sources: Sequence[object | None]) -> RowAddresses | None:
 
     Returns:
         None unless all lie in memory, whole and in one type. All shards that thousands of draws come from are
-        mapped at once: nor if these are too many.
+        mapped at once: nor if these, and those of others that live, are too many.
     """
     given = [cast("Shards", source) for source in sources if source is not None]
-    if not all(hasattr(source, "mapped") and source.aligned and source.dtype.isnative for source in given):
+    # A class made of it may read in its own way.
+    if not all(type(each) is TokenShards and each.aligned and each.dtype.isnative for each in given):
         return None
-    if len({source.dtype for source in given}) != 1:
+    if len({each.dtype for each in given}) != 1:
         return None
-    if sum(len(source.first_items) - 1 for source in given) > map_limit(_FILES):
+    many = sum(len(each.first_items) - 1 for each in given)
+    if many + sum(other.shards for other in list(_LIVING)) > map_limit(_FILES):
         return None
-    return RowAddresses(cast("Sequence[Shards | None]", sources))
+    made = RowAddresses(cast("Sequence[Shards | None]", sources))
+    _LIVING.add(made)
+    return made
+
+
+_LIVING: WeakSet[RowAddresses] = WeakSet()
 
 
 def copy_rows(dtype: np.dtype[Any], addresses: Items, out: NDArray[Any]) -> None:
@@ -152,7 +166,7 @@ def copy_rows(dtype: np.dtype[Any], addresses: Items, out: NDArray[Any]) -> None
     first, row_length = int(addresses.min()), out.shape[1]
     places = (addresses - first) // dtype.itemsize
     count, row_bytes = int(places.max()) + 1, row_length * dtype.itemsize
-    if row_bytes > _STAGE_BYTES or count * row_bytes > _MOST_BYTES:
+    if row_bytes > STAGE_BYTES or count * row_bytes > _MOST_BYTES:
         tokens = _memory(first, dtype, (count + row_length - 1,))
         for row, place in zip(out, places.tolist(), strict=True):
             row[...] = tokens[place : place + row_length]
@@ -160,7 +174,7 @@ def copy_rows(dtype: np.dtype[Any], addresses: Items, out: NDArray[Any]) -> None
     # Loads the first token of every row at once: the processor looks up their pages side by side, where the
     # copy below would wait for one after the other. It takes a fifth less time so.
     _memory(first, dtype, (count,)).take(places)
-    rows, most = _memory(first, dtype, (count, row_length)), _STAGE_BYTES // row_bytes
+    rows, most = _memory(first, dtype, (count, row_length)), STAGE_BYTES // row_bytes
     for start in range(0, len(places), most):
         out[start : start + most] = rows[places[start : start + most]]
 

@@ -13,22 +13,18 @@ from typing import Any, Literal, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from thermix.errors import DataError, InvalidInput, ThermixError
+from thermix.errors import DataError, InvalidInput
 from thermix.plan.checks import check_choice
 from thermix.sources.base import Items
-from thermix.sources.compiled import LOOPS
+from thermix.sources.compiled import LOOPS, Widen
 from thermix.sources.grouping import Grouped, SourceGroups
-from thermix.sources.located import Located, copy_rows, row_addresses
+from thermix.sources.located import STAGE_BYTES, Located, copy_rows, row_addresses
 
 __all__ = ["Fill", "RowType", "SequenceRows"]
 
 RowType = Literal["int64", "int32", "storage"]
 Fill = Callable[[NDArray[Any]], None]
 """Writes rows into an array (n, row length)."""
-Copy = Callable[[Items, NDArray[Any]], object]
-"""Writes the rows at addresses (n,) into an array (n, row length)."""
-
-_STAGE_BYTES = 1 << 19  # gathered before it is cast: many rows a call, and still in the core's cache
 
 
 class _Gatherable(Protocol):
@@ -100,13 +96,13 @@ class SequenceRows:
             return None
         try:
             located = addresses.locate(source, item)
-        except ThermixError:  # the other way says so where the draw comes that it concerns
+        except Exception:  # the other way says so where the draw comes that it concerns
             self._addresses = None  # and needs no more than one open file
             return None
         if located is None:
             return None
         nbytes = item.size * self.row_length * self.dtype.itemsize
-        copy: Copy | None = LOOPS.widen(self._stored, self.dtype, nbytes)
+        copy: Widen | None = LOOPS.widen(self._stored, self.dtype, nbytes)
         copy = copy or partial(copy_rows, self._stored)
         return [partial(_copied, copy, each) for each in located]
 
@@ -171,7 +167,7 @@ class SequenceRows:
                 )
 
 
-def _copied(copy: Copy, located: Located, out: NDArray[Any]) -> None:
+def _copied(copy: Widen, located: Located, out: NDArray[Any]) -> None:
     copy(located.addresses, out)
 
 
@@ -190,7 +186,7 @@ class _Stages(local):
         """Rows of a type, with any content."""
         found = self._rows.get(dtype)
         if found is None:
-            many = max(1, _STAGE_BYTES // (self._row_length * dtype.itemsize))
+            many = max(1, STAGE_BYTES // (self._row_length * dtype.itemsize))
             found = self._rows[dtype] = np.empty((many, self._row_length), dtype)
         return found
 

@@ -66,7 +66,7 @@ class TokenShards(IndexedSource):
         DataError: a file is damaged, holds no tokens, or cannot be read.
 
     Cost: opening reads headers and sizes, about 50 us a shard. A shard is mapped when it is first read;
-    at most 1,024 are, fewer where the process may open few files.
+    at most 1,024 stay so, fewer where the process may open few files, and what a reader holds besides.
     """
 
     def __init__(
@@ -163,20 +163,19 @@ class TokenShards(IndexedSource):
         for shard, rows, windows in self._located(items):
             self._copy(shard, windows, out[rows])
 
-    def mapped(self, shard: int) -> tuple[int, object] | None:
-        """The memory address of a shard's first row, and what keeps it there for as long as it is held.
+    def is_here(self, shard: int) -> bool:
+        """Whether a shard is on this machine; a remote one that is not is fetched when it is read."""
+        remote = self._shards[shard].remote
+        return remote is None or self._views.has(shard) or default_cache().holds(remote)
 
-        Returns:
-            None for a remote shard that is not in the cache: it is fetched when a row of it is read.
+    def mapped(self, shard: int) -> tuple[int, object]:
+        """The memory address of a shard's first row, and what keeps it there for as long as it is held.
 
         Raises:
             InvalidInput: the source is closed.
             DataError: the file is gone, cannot be read, or has another size than before.
         """
         self._check_open()
-        remote = self._shards[shard].remote
-        if remote is not None and not self._views.has(shard) and not default_cache().holds(remote):
-            return None
         view = self._views.get(shard)
         return view.address, view
 

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from threading import Lock, Thread
+from threading import Lock, Thread, current_thread
 from typing import Any, Generic, TypeVar
 
 __all__ = ["Job", "WorkerThreads"]
@@ -38,6 +38,11 @@ class Job(Generic[R]):
             self._made = make(self._task)
         except BaseException as error:
             self._error = error
+        self._done.release()
+
+    def give_up(self) -> None:
+        """Make no result: whoever waits for it is told so."""
+        self._error = RuntimeError("the threads that read ahead have ended: no more batches can be had")
         self._done.release()
 
     def result(self) -> R:
@@ -68,8 +73,8 @@ class WorkerThreads(Generic[T, R]):
         self._todo: SimpleQueue[Job[R] | None] = SimpleQueue()
         self._process = os.getpid()
         self._threads: list[Thread] = []
-        # Of threads that are no daemons Python waits for the end before anything can tell them to.
-        atexit.register(self.close)
+        self._closed, self._lock = False, Lock()
+        _OPEN.add(self)
         try:
             for number in range(threads):
                 thread = Thread(target=_work, args=(self._todo, make), name=f"{name}_{number}", daemon=True)
@@ -80,24 +85,44 @@ class WorkerThreads(Generic[T, R]):
             raise
 
     def begin(self, task: T) -> Job[R]:
-        """Put a task in the queue."""
+        """Put a task in the queue; after `close` its result is an error."""
         job = Job[R](task)
-        self._todo.put(job)
+        with self._lock:
+            if self._closed:
+                job.give_up()
+            else:
+                self._todo.put(job)
         return job
 
     def close(self) -> None:
-        """Wait for the tasks that were begun, drop those that were not, and end the threads."""
-        atexit.unregister(self.close)
-        threads, self._threads = self._threads, []
-        if self._process != os.getpid():
-            return
-        with suppress(Empty):
-            while True:
-                self._todo.get_nowait()
-        for _ in threads:
+        """Wait for the tasks that were begun, give up those that were not, and end the threads."""
+        if self._process == os.getpid():
+            self._end()
+        _OPEN.discard(self)
+
+    def _end(self) -> None:
+        with self._lock:
+            self._closed = True
+            with suppress(Empty):
+                while True:
+                    job = self._todo.get_nowait()
+                    if job is not None:
+                        job.give_up()
+        for _ in self._threads:
             self._todo.put(None)
-        for thread in threads:
-            thread.join()
+        for thread in self._threads:
+            if thread is not current_thread():  # which may be the one that collects garbage
+                thread.join()
+
+
+_OPEN: set[WorkerThreads[Any, Any]] = set()
+
+
+@atexit.register
+def _close_all() -> None:
+    """End all threads: of those that are no daemons Python waits for the end before it comes here."""
+    for workers in list(_OPEN):
+        workers.close()
 
 
 def _work(todo: SimpleQueue[Job[R] | None], make: Callable[[Any], R]) -> None:
