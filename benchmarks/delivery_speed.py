@@ -240,7 +240,7 @@ def main() -> None:
     tiny = parser.parse_args().tiny
     print(f"Python {sys.version.split()[0]}, NumPy {np.__version__}, thermix {thermix.__version__}")
     print(f"rows are copied by {loops_by()}")
-    for shards in (1, 8):
+    for shards in (1, 200):
         with tempfile.TemporaryDirectory() as folder:
             write_shards(Path(folder), 1 << 21 if tiny else 1 << 29, shards)
             rows_a_second(Path(folder), shards, tiny)

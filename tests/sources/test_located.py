@@ -197,7 +197,7 @@ def test_a_class_that_reads_in_its_own_way_is_read_so(tmp_path: Path) -> None:
     source = Backwards([tmp_path / "web" / "0.npy"], name="web", sequence_length=LENGTH)
     assert row_addresses([source]) is None
     for batch in reading({"web": source}).batches(threads=0):
-        np.testing.assert_array_equal(batch.rows, plain.read(batch.item)[:, ::-1])
+        np.testing.assert_array_equal(batch.rows, np.asarray(plain.read(batch.item))[:, ::-1])
 
 
 def test_where_one_shard_is_not_here_none_is_mapped(

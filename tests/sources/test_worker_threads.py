@@ -96,7 +96,7 @@ def test_a_close_that_was_interrupted_is_made_up_for(monkeypatch: pytest.MonkeyP
             super().join(timeout)
 
     monkeypatch.setattr(worker_threads, "Thread", Interrupted)
-    workers = WorkerThreads(abs, 2, "thermix-test")
+    workers = WorkerThreads[int, int](abs, 2, "thermix-test")
     with pytest.raises(KeyboardInterrupt):
         workers.close()
     assert workers in worker_threads._OPEN
