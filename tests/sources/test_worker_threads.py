@@ -66,6 +66,14 @@ def test_closing_waits_for_what_has_begun_and_drops_the_rest() -> None:
     workers.close()  # as often as one likes
 
 
+def test_closing_once_more_needs_no_module_when_python_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    workers = WorkerThreads[int, int](abs, 1, "thermix-test")
+    workers.close()
+    for name in ("os", "_OPEN", "suppress"):
+        monkeypatch.setattr(worker_threads, name, None)
+    workers.close()
+
+
 def test_what_was_given_up_or_comes_too_late_is_an_error() -> None:
     begun, go_on = threading.Event(), threading.Event()
 

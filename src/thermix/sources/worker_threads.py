@@ -73,7 +73,8 @@ class WorkerThreads(Generic[T, R]):
         self._todo: SimpleQueue[Job[R] | None] = SimpleQueue()
         self._process = os.getpid()
         self._threads: list[Thread] = []
-        self._closed, self._lock = False, Lock()
+        self._closed = self._ended = False
+        self._lock = Lock()
         _OPEN.add(self)
         try:
             for number in range(threads):
@@ -96,8 +97,11 @@ class WorkerThreads(Generic[T, R]):
 
     def close(self) -> None:
         """Wait for the tasks that were begun, give up those that were not, and end the threads."""
+        if self._ended:
+            return  # perhaps by Python's end, when modules are gone too
         if self._process == os.getpid():
             self._end()
+        self._ended = True
         _OPEN.discard(self)
 
     def _end(self) -> None:
