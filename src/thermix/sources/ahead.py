@@ -106,7 +106,8 @@ def in_order(make: Callable[[T], R], tasks: Iterable[T], threads: int) -> Genera
         while waiting:
             _refuse_forked(process)
             result = waiting.popleft().result()
-            failed = failed or _begin(workers, todo, 1, waiting)
+            if failed is None:
+                failed = _begin(workers, todo, 1, waiting)
             yield result
     if failed is not None:
         raise failed

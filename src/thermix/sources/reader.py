@@ -30,7 +30,7 @@ __all__ = ["BatchReader", "DeliveredBatch"]
 
 _BLOCK_BYTES = 1 << 22  # rows made together: enough to be worth the calls, and few enough for the cache
 _BLOCK_DOCUMENTS = 256
-_GROUPED = 1 << 13  # draws put in order together
+_GROUPED = 1 << 13  # draws whose rows are found together
 _THREADS = min(2, os.cpu_count() or 1)
 
 _New = Callable[[tuple[int, ...]], NDArray[Any]]
@@ -225,7 +225,7 @@ class BatchReader:
                     yield from made_of(self._block(step, step + 1))
 
     def _blocks(self, start: int, stop: int) -> Iterator[list[_Block]]:
-        """Steps [start, stop) cut into blocks of one batch size, in groups that are put in order together."""
+        """Steps [start, stop) cut into blocks of one batch size, in groups whose rows are found together."""
         for segment in self._plan.segments:
             last = min(stop, segment.end)
             if last <= start:

@@ -1,6 +1,6 @@
-"""Rows of tokens from draws: gathered source by source, cast once into the array they are wanted in.
+"""Rows of tokens from draws: copied from where they lie, or gathered source by source, and cast once.
 
-Invariant: row i is the item of draw i, in whatever order the rows were gathered.
+Invariant: row i is the item of draw i, whichever way its row came.
 """
 
 from __future__ import annotations

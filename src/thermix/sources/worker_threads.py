@@ -1,7 +1,7 @@
 """Threads that make results which one other thread takes in their order.
 
-`concurrent.futures` does this too; here a result costs a few microseconds, there five times that, which is a
-fifth of the time that a block of rows takes.
+`concurrent.futures` does this too, for twice as much: with results that cost nothing, 26 us each there and 13
+here, where a block of rows takes 150 to copy.
 """
 
 from __future__ import annotations
